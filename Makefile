@@ -1,0 +1,39 @@
+# study · test · lab · data; each makes the virtual environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: study test lab data notebooks clean
+.DEFAULT_GOAL := study
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo "making the environment in $(VENV) (a few minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+study: $(READY)
+	@$(BIN)/python -m cifar_utils data --optional
+	@$(BIN)/python -m cifar_utils run
+
+test: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pytest tests
+	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks
+
+lab: $(READY)
+	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+
+data: $(READY)
+	@$(BIN)/python -m cifar_utils data
+
+# Execute the notebooks in place: the outputs that nbval then compares.
+notebooks: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
+
+clean:
+	rm -rf $(VENV) runs

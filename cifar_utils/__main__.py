@@ -1,0 +1,189 @@
+"""The command line: `python -m cifar_utils --help`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from tqdm import tqdm
+
+from cifar_utils import data, download, results, study
+
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=data.PROJECT / "runs",
+    help="Folder for executed notebooks and records.  [default: runs]",
+)
+common_options = [
+    click.option(
+        "--profile", default="quick", show_default=True, help="quick, full, or a YAML file."
+    ),
+    click.option("--seeds", default=1, show_default=True, help="Runs of each, from `seed` on."),
+    click.option(
+        "-p",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a notebook's parameter; may be repeated.",
+    ),
+    click.option(
+        "--jobs",
+        default=min(4, os.cpu_count() or 1),
+        show_default=True,
+        help="Notebooks side by side; the processor's cores are shared out among them.",
+    ),
+    out_option,
+]
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that `run` and `sweep` share."""
+    return functools.reduce(lambda inner, option: option(inner), reversed(common_options), command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Convolutional networks without skip connections on CIFAR-10: the study in batch."""
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1)
+@with_options
+def run(
+    notebooks: tuple[str, ...],
+    profile: str,
+    seeds: int,
+    parameters: tuple[str, ...],
+    jobs: int,
+    out: Path,
+) -> None:
+    """Run NOTEBOOKS ("03_pooling" or "03"; all seven by default) and print one table.
+
+    What has its record is not trained again: a study that was stopped goes on where it was.
+    """
+    chosen = study.find_notebooks(notebooks)
+    planned = study.plan(chosen, profile, study.read_overrides(parameters), seeds, out)
+    said = _data_line(planned[0])
+    click.echo(said)
+    failures = _run_all(planned, jobs)
+    click.echo(f"\n{_readable(study.summary_table(planned))}\n")
+    click.echo(f"Executed notebooks and records: {planned[0].folder.parents[1]}")
+    _end(failures + study.diverged(planned), said)
+
+
+@main.command()
+@click.argument("notebook")
+@with_options
+def sweep(
+    notebook: str, profile: str, seeds: int, parameters: tuple[str, ...], jobs: int, out: Path
+) -> None:
+    """Run NOTEBOOK on a grid: `sweep 04_optimizers -p lr=0.01,0.1 -p batch_size=50,100`.
+
+    Prints mean and spread of validation accuracy over the seeds, best first.
+    """
+    chosen = study.find_notebooks([notebook])[0]
+    values = study.read_overrides(parameters)
+    if not values:
+        raise click.UsageError("a sweep needs at least one -p NAME=VALUE,VALUE,…")
+    planned = study.plan_sweep(chosen, profile, values, seeds, out)
+    said = _data_line(planned[0])
+    click.echo(said)
+    failures = _run_all(planned, jobs)
+    click.echo(f"\n{_readable(study.sweep_table(planned, list(values)).reset_index())}\n")
+    _end(failures + study.diverged(planned), said)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path), default=results.EVIDENCE)
+@click.option(
+    "--save-to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also copy the full profile's records there, one file a run (results/ is the evidence).",
+)
+def report(folder: Path, save_to: Path | None) -> None:
+    """Print n, mean, spread and 95 % interval of test accuracy for the records in FOLDER."""
+    frame = results.load(folder)
+    if frame.empty:
+        raise click.ClickException(f"there are no records in {folder}")
+    for (profile, name), rows in frame.groupby(["profile", "data"]):
+        click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
+        click.echo(_readable(results.summary(rows).reset_index()))
+    if save_to:
+        for path in results.publish(folder, save_to):
+            click.echo(f"kept {path}")
+
+
+@main.command("data")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--optional", is_flag=True, help="Where it can't be had, say so and go on.")
+def get_data(root: Path | None, optional: bool) -> None:
+    """Download CIFAR-10 (170 MB) into data/ (or --root, or CIFAR_ROOT) and check it."""
+    folder = root or Path(os.environ.get("CIFAR_ROOT") or data.PROJECT / "data")
+    try:
+        target = download.download(folder)
+    except (ConnectionError, ValueError) as error:
+        if not optional:
+            raise
+        click.echo(f"CIFAR-10 can't be had: {error}. The study runs on {data.TITLES['sketches']}.")
+        return
+    click.echo(f"CIFAR-10 is in {target}")
+
+
+def _run_all(jobs: list[study.Job], workers: int) -> list[str]:
+    """Run the jobs, a line for each; what failed, in words."""
+    failures = []
+    for outcome in study.run(jobs, workers):
+        state = f"failed, {outcome.error}" if outcome.error else "done"
+        tqdm.write(f"{outcome.job.name}: {state} ({outcome.seconds:.0f} s)")
+        if outcome.error:
+            failures.append(f"{outcome.job.name}: {outcome.error} (see {outcome.job.output})")
+    return failures
+
+
+def _data_line(job: study.Job) -> str:
+    if study.locate(job.parameters.get("dataset", "auto")):
+        return "Data: CIFAR-10."
+    return (
+        "Data: sketches, the drawn stand-in, because CIFAR-10 is not on this machine "
+        "(`make data` gets it). These numbers say nothing about CIFAR-10."
+    )
+
+
+def _readable(frame: pd.DataFrame) -> str:
+    return frame.to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="–")
+
+
+def _end(failures: list[str], said: str) -> None:
+    for failure in failures:
+        click.echo(f"FAILED {failure}")
+    click.echo(said)
+    if failures:
+        sys.exit(1)
+
+
+def entry(arguments: list[str] | None = None) -> Any:
+    """Run the command line; a mistake of the user's is one sentence and exit code 1, 2 or 130."""
+    try:
+        return main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (ValueError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nStopped. What was finished is kept; the same command goes on.", err=True)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(entry())

@@ -1,0 +1,152 @@
+"""Random augmentation of a whole batch at once, each image with its own draw.
+
+Every augmentation has two halves: `draw` makes the random numbers, `apply` is a pure function of
+images and draws. So a test can hand the same draws to torchvision's transform of one image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror left and right with probability p. Draws: bool N."""
+
+    p: float = 0.5
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """One yes or no an image."""
+        return torch.rand(count, generator=generator) < self.p
+
+    def apply(self, images: Tensor, mirrored: Tensor) -> Tensor:
+        """N×C×H×W of any dtype; the same shape back."""
+        return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Shift by up to `padding` pixels each way; the border is filled by reflection.
+
+    The random crop of a padded image: He et al. (2016), section 4.2, with reflection for zeros.
+    Draws: int64 N×2, the top and left corner of the crop in 0 … 2·padding.
+    """
+
+    padding: int = 4
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """One corner an image."""
+        if self.padding >= min(height, width):
+            raise ValueError(
+                f"padding is {self.padding}; it must be smaller than the {height}×{width} image"
+            )
+        return torch.randint(0, 2 * self.padding + 1, (count, 2), generator=generator)
+
+    def apply(self, images: Tensor, corners: Tensor) -> Tensor:
+        """N×C×H×W of any dtype; the same shape back."""
+        count, channels, height, width = images.shape
+        rows = _reflected(corners[:, :1] + torch.arange(height) - self.padding, height)
+        columns = _reflected(corners[:, 1:] + torch.arange(width) - self.padding, width)
+        index = (rows[:, :, None] * width + columns[:, None, :]).view(count, 1, -1)
+        pixels = images.reshape(count, channels, -1)
+        return pixels.gather(2, index.expand(-1, channels, -1)).view(images.shape)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Turn about the centre by up to ±`degrees`, bilinear, the corners filled with zeros.
+
+    Draws: float32 N, degrees counter-clockwise, as in torchvision's `rotate`.
+    """
+
+    degrees: float = 10.0
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """One angle an image."""
+        return (torch.rand(count, generator=generator) * 2 - 1) * self.degrees
+
+    def apply(self, images: Tensor, angles: Tensor) -> Tensor:
+        """N×C×H×W, uint8 or float; the same shape and dtype back."""
+        height, width = images.shape[-2:]
+        cos, sin = (f(angles * math.pi / 180) for f in (torch.cos, torch.sin))
+        zero = torch.zeros_like(cos)
+        matrix = torch.stack(
+            [cos, -sin * height / width, zero, sin * width / height, cos, zero], dim=1
+        ).view(-1, 2, 3)
+        grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+        turned = F.grid_sample(
+            images.to(torch.float32), grid.to(images.device), align_corners=False
+        )
+        return turned.to(images.dtype) if images.is_floating_point() else turned.round().byte()
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Zero a square of `size` pixels about a random centre, clipped at the border.
+
+    DeVries and Taylor (2017). On normalised images, as in training, zero is the mean colour.
+    Draws: int64 N×2, the row and column of the centre.
+    """
+
+    size: int = 8
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """One centre an image."""
+        scale = torch.tensor([height, width])
+        return (torch.rand(count, 2, generator=generator) * scale).long()
+
+    def apply(self, images: Tensor, centres: Tensor) -> Tensor:
+        """N×C×H×W of any dtype; the same shape back."""
+        inside = []
+        for axis, length in enumerate(images.shape[-2:]):
+            start = centres[:, axis : axis + 1] - self.size // 2
+            position = torch.arange(length, device=images.device)
+            inside.append((position >= start) & (position < start + self.size))
+        hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+        return images.masked_fill(hole, 0)
+
+
+KINDS = {"flip": Flip, "crop": Crop, "rotation": Rotation, "cutout": Cutout}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Several augmentations, one after the other; none at all is the identity."""
+
+    steps: tuple[Flip | Crop | Rotation | Cutout, ...] = ()
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """N×C×H×W to the same shape and dtype; draws come from a CPU generator."""
+        for step in self.steps:
+            draws = step.draw(len(images), *images.shape[-2:], generator)
+            images = step.apply(images, draws.to(images.device))
+        return images
+
+
+def build(names: str, padding: int = 4) -> Augmentation:
+    """The augmentation called "none", or one or more of KINDS joined by "+": "crop+flip".
+
+    Raises:
+        ValueError: an unknown name; the message lists those that exist.
+    """
+    if names == "none":
+        return Augmentation()
+    chosen = names.split("+")
+    for name in chosen:
+        if name not in KINDS:
+            raise ValueError(
+                f"unknown augmentation {name!r} in {names!r}; there are: none, "
+                f"{', '.join(KINDS)}, and several joined by '+' (crop+flip)"
+            )
+    return Augmentation(tuple(Crop(padding) if n == "crop" else KINDS[n]() for n in chosen))
+
+
+def _reflected(index: Tensor, length: int) -> Tensor:
+    """Indices outside 0 … length−1 mirrored back in, the border itself not repeated."""
+    last = length - 1
+    return last - (last - index.abs()).abs()

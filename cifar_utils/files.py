@@ -1,0 +1,42 @@
+"""Files that are whole or not there; folders that can be written; files that do not read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path` and rename it: `path` is whole or as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def set_aside(path: Path, error: Exception) -> None:
+    """Rename a file that does not read, and say so; the next one takes its place."""
+    aside = path.with_name(f"{path.name}.unreadable")
+    print(f"{path} does not read ({error}); set aside as {aside.name}")
+    os.replace(path, aside)
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder.
+
+    Raises:
+        OSError: nothing can be written there; the message names it.
+    """
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(
+            f"{folder} can't be written ({error.strerror}); choose another folder"
+        ) from error

@@ -1,0 +1,216 @@
+"""The study's networks, none with a skip connection; their layer tables and feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+import torchsummary
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+
+class SimpleCNN(nn.Module):
+    """Two 5×5 convolutions, two linear layers; 52,202 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool1 = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.pool2 = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        x = F.relu(self.pool1(self.conv1(images)))
+        x = F.relu(self.pool2(self.conv2(x)))
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class NotSimpleCNN(nn.Module):
+    """Three 3×3 convolutions, each normalised, pooled, rectified; 288,778 parameters.
+
+    Max-pooling before the ReLU is the same function as after it, on a quarter of the values.
+    With `batchnorm=False` the normalisation is left out: 288,554 parameters.
+    """
+
+    def __init__(self, batchnorm: bool = True) -> None:
+        super().__init__()
+        widths = (3, 16, 32, 64)
+        self.blocks = nn.Sequential()
+        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+            self.blocks.append(nn.Conv2d(fan_in, fan_out, 3, padding=1))
+            if batchnorm:
+                self.blocks.append(nn.BatchNorm2d(fan_out))
+            self.blocks.append(nn.MaxPool2d(2))
+        self.fc1 = nn.Linear(1024, 256)
+        self.fc2 = nn.Linear(256, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        x = images
+        for layer in self.blocks:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                x = F.relu(x)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class PoolingCNN(nn.Module):
+    """Two 3×3 convolutions with BatchNorm and max or average pooling; 532,298 parameters.
+
+    ReLU comes before the pooling: for the average the order matters.
+    """
+
+    def __init__(self, pool: str = "max") -> None:
+        super().__init__()
+        kinds = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+        if pool not in kinds:
+            raise ValueError(f"unknown pool {pool!r}; there are: {', '.join(kinds)}")
+        self.conv1, self.norm1 = nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16)
+        self.pool1 = kinds[pool](2)
+        self.conv2, self.norm2 = nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32)
+        self.pool2 = kinds[pool](2)
+        self.fc1 = nn.Linear(2048, 256)
+        self.fc2 = nn.Linear(256, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        x = self.pool1(F.relu(self.norm1(self.conv1(images))))
+        x = self.pool2(F.relu(self.norm2(self.conv2(x))))
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class DropoutCNN(nn.Module):
+    """Two 5×5 convolutions, three linear layers, dropout between them; 62,006 parameters."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout p is {p}; it must be at least 0 and below 1")
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool1 = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.pool2 = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(400, 120)
+        self.dropout = nn.Dropout(p)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        x = F.relu(self.pool1(self.conv1(images)))
+        x = F.relu(self.pool2(self.conv2(x)))
+        x = self.dropout(F.relu(self.fc1(x.flatten(1))))
+        return self.fc3(F.relu(self.fc2(x)))
+
+
+class FinalCNN(NotSimpleCNN):
+    """The final network: NotSimpleCNN's layers, 288,778 parameters, under a better recipe."""
+
+    def __init__(self) -> None:
+        super().__init__(batchnorm=True)
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    network.__name__: network
+    for network in (SimpleCNN, NotSimpleCNN, PoolingCNN, DropoutCNN, FinalCNN)
+}
+
+
+def build(name: str, seed: int = 0, **options: object) -> nn.Module:
+    """A network with the initial weights of `seed`; the global random state is left as it was.
+
+    Raises:
+        ValueError: an unknown network or option; the message lists those that exist.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; there are: {', '.join(NETWORKS)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            model = NETWORKS[name](**options)
+        except TypeError as error:
+            raise ValueError(f"{name} does not take {options}: {error}") from error
+    return model.to(memory_format=torch.channels_last)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers training may change."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def feature_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """The output of every layer, in order, for float32 images N×3×H×W, in evaluation mode.
+
+    Keys are torchsummary's names: "Conv2d-1", "MaxPool2d-2", …
+    """
+    maps: dict[str, Tensor] = {}
+
+    def keep(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        maps[f"{type(layer).__name__}-{len(maps) + 1}"] = output.detach()
+
+    _with_hooks(model, images, keep)
+    return maps
+
+
+def layer_table(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> pd.DataFrame:
+    """torchsummary's table as data, a row a layer: output shape, parameters, multiply-adds.
+
+    The model, its running statistics and the random state are left as they were. Multiply-adds
+    are those of convolutions and linear layers for one image; the rest costs little beside them.
+    """
+    rows: list[dict[str, object]] = []
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        rows.append(
+            {
+                "layer": f"{type(layer).__name__}-{len(rows) + 1}",
+                "output shape": str([-1, *output.shape[1:]]),
+                "parameters": sum(p.numel() for p in layer.parameters()),
+                "multiply_adds": _multiply_adds(layer, output),
+            }
+        )
+
+    device = next(model.parameters()).device
+    _with_hooks(model, torch.zeros(1, *input_shape, device=device), note)
+    return pd.DataFrame(rows)
+
+
+def print_torchsummary(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> None:
+    """torchsummary's own table, without its side effects.
+
+    Left to itself torchsummary expects CUDA, feeds random images to BatchNorm's running
+    statistics and moves the random state.
+    """
+    training = model.training
+    with torch.random.fork_rng(devices=[]):
+        torchsummary.summary(model.eval(), input_shape, device="cpu")
+    model.train(training)
+
+
+def _with_hooks(model: nn.Module, images: Tensor, hook: Callable[..., None]) -> None:
+    """One pass in evaluation mode that calls `hook(layer, inputs, output)` on every layer."""
+    leaves = [layer for layer in model.modules() if not any(layer.children())]
+    handles = [layer.register_forward_hook(hook) for layer in leaves]
+    training = model.training
+    try:
+        with torch.inference_mode():
+            model.eval()(images)
+    finally:
+        model.train(training)
+        for handle in handles:
+            handle.remove()
+
+
+def _multiply_adds(layer: nn.Module, output: Tensor) -> int:
+    if isinstance(layer, nn.Conv2d):
+        return output[0].numel() * layer.weight[0].numel()
+    if isinstance(layer, nn.Linear):
+        return layer.weight.numel()
+    return 0

@@ -1,0 +1,283 @@
+"""Run records: written, read, gathered into tables, compared, put into words.
+
+A record is one JSON file of one run: one notebook, one variant, one seed, one profile.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from scipy import stats
+from torch import nn
+
+from cifar_utils import metrics, training
+from cifar_utils.data import PROJECT, Data
+from cifar_utils.files import check_writable, set_aside, write_whole
+from cifar_utils.training import Recipe, Run
+
+SCHEMA = 1
+EVIDENCE = PROJECT / "results"
+CONFIDENCE = 0.95
+COLUMNS = (
+    "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
+    "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "seconds", "diverged",
+    "history", "confusion",
+)  # fmt: skip
+
+
+class Experiment:
+    """The runs of one notebook; with a folder, what is done is kept and not done again."""
+
+    def __init__(self, notebook: str, profile: str = "quick", out: str | Path = "") -> None:
+        """Name the notebook ("03_pooling") and the profile; `out` "" keeps nothing.
+
+        Raises:
+            OSError: `out` can't be written.
+        """
+        self.notebook, self.profile = notebook, profile
+        self.out = Path(out) if out else None
+        if self.out:
+            check_writable(self.out)
+
+    def run(
+        self, variant: str, model: nn.Module, data: Data, recipe: Recipe, *, verbose: bool = True
+    ) -> Run:
+        """Train `model` as one variant, or read the run back where the same one has its record.
+
+        Writes `<out>/<variant>/`: `weights.pt` (a plain state dict), then `record.json`; while
+        the run lasts `checkpoint.pt`, from which a run that was stopped goes on.
+        """
+        if verbose:
+            print(f"{variant} ({data.title})")
+        if not self.out:
+            run = training.fit(model, data, recipe, verbose=verbose)
+            run.record |= self._names(variant, recipe)
+            return run
+        folder = self.out / slug(variant)
+        known = self._read_back(folder, model, data, recipe)
+        if known:
+            print(f"  already trained: {folder.name}/record.json")
+            return known
+        run = training.fit(model, data, recipe, folder=folder, verbose=verbose)
+        run.record |= self._names(variant, recipe)
+        state = {key: value.cpu() for key, value in model.state_dict().items()}
+        write_whole(folder / "weights.pt", lambda beside: torch.save(state, beside))
+        write(run.record, folder / "record.json")
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        return run
+
+    def _names(self, variant: str, recipe: Recipe) -> dict[str, Any]:
+        names = {"notebook": self.notebook, "variant": variant, "profile": self.profile}
+        return {"schema": SCHEMA, **names, "seed": recipe.seed}
+
+    def _read_back(self, folder: Path, model: nn.Module, data: Data, recipe: Recipe) -> Run | None:
+        path, weights = folder / "record.json", folder / "weights.pt"
+        if not (path.exists() and weights.exists()):
+            return None
+        try:
+            record = read(path)
+        except ValueError as error:
+            set_aside(path, error)
+            return None
+        if record["digest"] != training.digest(model, data, recipe):
+            return None
+        try:
+            model.load_state_dict(torch.load(weights, weights_only=True))
+        except Exception as error:
+            set_aside(weights, error)
+            return None
+        model.to(training.choose_device(), memory_format=torch.channels_last)
+        return Run(model, recipe, pd.DataFrame(record["history"]), record)
+
+
+def write(record: Mapping[str, Any], path: Path) -> None:
+    """Write a record, whole or not at all."""
+    text = json.dumps(record, indent=1, allow_nan=False)
+    # one line for each row of numbers: short files, readable differences
+    text = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    write_whole(path, lambda beside: beside.write_text(text + "\n"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises:
+        ValueError: it is not JSON, of another schema, or lacks a key.
+    """
+    record = json.loads(path.read_text())
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise ValueError(f"not a record of schema {SCHEMA}")
+    needed = ("notebook", "variant", "profile", "seed", "digest", "parameters", "recipe", "data",
+              "history", "test", "confusion", "environment", "seconds")  # fmt: skip
+    missing = [key for key in needed if key not in record]
+    if missing:
+        raise ValueError(f"keys are missing: {', '.join(missing)}")
+    return record
+
+
+def load(
+    folder: str | Path = EVIDENCE, notebook: str | None = None, profile: str | None = None
+) -> pd.DataFrame:
+    """All records below a folder, a row a run, sorted; a file that does not read is set aside.
+
+    Columns are COLUMNS: accuracies and metrics are fractions, `train_loss` (nats) and
+    `val_accuracy` those of the last epoch, `history` a list of a dict an epoch.
+    """
+    rows = []
+    for path in sorted(Path(folder).rglob("*.json")):
+        try:
+            record = read(path)
+        except ValueError as error:
+            set_aside(path, error)
+            continue
+        if notebook in (None, record["notebook"]) and profile in (None, record["profile"]):
+            rows.append(_row(record))
+    frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    return frame.sort_values(["notebook", "seed"], kind="stable", ignore_index=True)
+
+
+def evidence(notebook: str, folder: str | Path = EVIDENCE) -> pd.DataFrame:
+    """The full-scale records of a notebook; says plainly what they are, or that there are none."""
+    frame = load(folder, notebook, "full")
+    if frame.empty:
+        print(
+            f"There is no full-scale record of {notebook} in results/ yet. "
+            f"`python -m cifar_utils run {notebook} --profile full` makes them."
+        )
+        return frame
+    seeds = frame.groupby("variant").seed.nunique()
+    spread = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    print(
+        f"{len(frame)} full-scale runs of {notebook}: {frame.variant.nunique()} variants, "
+        f"{spread} seed(s) each, {frame.train_size.max():,} training images, "
+        f"{frame.epochs.max()} epochs."
+    )
+    return frame
+
+
+def table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """Live runs side by side, a row a variant: parameters, losses, accuracies, test metrics."""
+    rows = [_row(run.record) for run in runs.values()]
+    columns = ["parameters", "train_loss", "val_accuracy", *metrics.NAMES]
+    return pd.DataFrame(rows, index=pd.Index(list(runs), name="variant"))[columns]
+
+
+def summary(frame: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+    """n, mean, standard deviation and 95 % confidence interval of the mean, a row a variant.
+
+    The interval is Student's; with one run it is NaN. Runs that diverged are left out of n.
+    """
+    if metric not in frame:
+        raise ValueError(f"no column {metric!r}; there are: {', '.join(frame.columns)}")
+    groups = frame.dropna(subset=[metric]).groupby(["notebook", "variant"], sort=False)[metric]
+    result = groups.agg(n="count", mean="mean", std="std")
+    half = _half_width(result["std"], result["n"])
+    return result.assign(low=result["mean"] - half, high=result["mean"] + half)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """b − a, paired by seed: the mean difference and its 95 % confidence interval."""
+
+    a: str
+    b: str
+    metric: str
+    n: int
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def zero_inside(self) -> bool:
+        """Whether the interval holds zero; True where one seed gives no interval."""
+        return not (self.low > 0 or self.high < 0)
+
+    def __str__(self) -> str:
+        """One sentence with the difference in points, its interval and what follows."""
+        what = f"{self.b} − {self.a}, test {self.metric}: {100 * self.difference:+.2f} points"
+        if self.n < 2:
+            return f"{what} (n = {self.n}: no spread, so no conclusion)."
+        verdict = "the interval holds zero: no difference is shown"
+        if not self.zero_inside:
+            verdict = f"{self.b if self.low > 0 else self.a} is better"
+        interval = f"95 % interval {100 * self.low:+.2f} … {100 * self.high:+.2f}"
+        return f"{what} ({interval}, n = {self.n} seeds); {verdict}."
+
+
+def compare(frame: pd.DataFrame, a: str, b: str, metric: str = "accuracy") -> Comparison:
+    """The difference b − a of a metric over the seeds that both variants have.
+
+    Raises:
+        ValueError: a variant that is not there, or no seed in common.
+    """
+    columns = {}
+    for variant in (a, b):
+        rows = frame[frame.variant == variant].dropna(subset=[metric])
+        if rows.empty:
+            known = ", ".join(frame.variant.unique())
+            raise ValueError(f"no run of variant {variant!r}; there are: {known or 'none'}")
+        columns[variant] = rows.set_index("seed")[metric]
+    difference = (columns[b] - columns[a]).dropna()
+    if difference.empty:
+        raise ValueError(f"{a!r} and {b!r} have no seed in common; run both with the same seeds")
+    n, mean = len(difference), difference.mean()
+    half = _half_width(difference.std(), n)
+    return Comparison(a, b, metric, n, mean, mean - half, mean + half)
+
+
+def histories(frame: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
+    """Every variant's learning curves, a table a seed."""
+    groups = frame.groupby("variant", sort=False).history
+    return {variant: [pd.DataFrame(rows) for rows in group] for variant, group in groups}
+
+
+def slug(variant: str) -> str:
+    """A variant's name as a folder's: "p = 0.5" becomes "p-0.5"."""
+    return re.sub(r"[^\w.+]+", "-", variant).strip("-")
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    last = record["history"][-1]
+    return {
+        **{key: record.get(key) for key in COLUMNS},
+        **{name: _number(record["test"].get(name)) for name in metrics.NAMES},
+        "data": record["data"]["name"],
+        "epochs": record["recipe"]["epochs"],
+        "train_size": record["data"]["train"],
+        "train_loss": _number(last["train_loss"]),
+        "val_accuracy": _number(last["val_accuracy"]),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _half_width(std: Any, n: Any) -> Any:
+    """Half of Student's confidence interval of a mean; NaN for one run."""
+    return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * std / n**0.5
+
+
+def percent(frame: pd.DataFrame, columns: Sequence[str] = metrics.NAMES) -> pd.DataFrame:
+    """A copy for reading: fractions of `columns` as percentages with two decimals."""
+    return frame.assign(**{name: (100 * frame[name]).round(2) for name in columns})
+
+
+def publish(folder: Path, target: Path) -> list[Path]:
+    """Copy the full profile's records from a study's folder, one file a run."""
+    kept = []
+    for path in sorted(Path(folder).rglob("record.json")):
+        record = read(path)
+        if record["profile"] == "full":
+            name = f"{record['notebook']}.{slug(record['variant'])}.seed{record['seed']}.json"
+            write(record, target / name)
+            kept.append(target / name)
+    return kept
