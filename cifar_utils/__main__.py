@@ -148,12 +148,13 @@ def _run_all(jobs: list[study.Job], workers: int) -> list[str]:
 
 
 def _data_line(job: study.Job) -> str:
-    if study.locate(job.parameters.get("dataset", "auto")):
+    dataset = job.parameters.get("dataset", "auto")
+    if study.locate(dataset):
         return "Data: CIFAR-10."
-    return (
-        "Data: sketches, the drawn stand-in, because CIFAR-10 is not on this machine "
-        "(`make data` gets it). These numbers say nothing about CIFAR-10."
-    )
+    why = "because CIFAR-10 is not on this machine (`make data` gets it)"
+    if dataset == "sketches":
+        why = "as asked for"
+    return f"Data: sketches, the drawn stand-in, {why}. They say nothing about CIFAR-10."
 
 
 def _readable(frame: pd.DataFrame) -> str:
@@ -165,7 +166,7 @@ def _end(failures: list[str], said: str) -> None:
         click.echo(f"FAILED {failure}")
     click.echo(said)
     if failures:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def entry(arguments: list[str] | None = None) -> Any:

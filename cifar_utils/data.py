@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -117,7 +118,8 @@ def load(
         pool, test = read_cifar10(folder)
         return _split("cifar10", pool, test, train_size, val_size, seed, f"{folder}")
     wanted = train_size + val_size if train_size else SKETCHES_POOL
-    pool = Split(*sketches.draw(min(wanted, SKETCHES_POOL), POOL_SEED))
+    whole_chunks = math.ceil(wanted / sketches.CHUNK) * sketches.CHUNK  # classes balance in one
+    pool = Split(*sketches.draw(min(whole_chunks, SKETCHES_POOL), POOL_SEED))
     test = Split(*sketches.draw(SKETCHES_TEST, TEST_SEED))
     data = _split("sketches", pool, test, train_size, val_size, seed, "drawn by cifar_utils")
     if dataset == "auto":

@@ -17,6 +17,8 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 from tqdm import tqdm
 
+from cifar_utils.data import read_cifar10
+
 CONNECT_SECONDS = 12
 TRIES = 3
 CHUNK = 1 << 16
@@ -27,11 +29,12 @@ def download(root: Path, url: str = CIFAR10.url) -> Path:
 
     Raises:
         ConnectionError: no answer within CONNECT_SECONDS, or TRIES broken transfers.
+        OSError: a file that is there already is missing, cut short or altered.
         ValueError: the archive that came is not CIFAR-10 (its MD5 differs).
     """
     target = root / CIFAR10.base_folder
     if target.exists():
-        CIFAR10(root)  # raises where a file is missing or altered
+        read_cifar10(root)  # raises where a file is missing or altered
         return target
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:

@@ -1,9 +1,9 @@
 """Every figure of the study, drawn with matplotlib and seaborn.
 
-Each function returns the Figure and shows nothing: the caller shows, saves and closes it. Pictures
-are uint8 or floats in [0, 1]; losses come in nats and accuracies as fractions, drawn in percent.
-A variant has one colour and one marker, by its place in the order given; what only a colour would
-tell apart, a marker, a hatch or a name tells too. Input that cannot be drawn raises ValueError.
+Each function returns the Figure, which the caller shows, saves and closes. Pictures are uint8 or
+floats in [0, 1]; losses come in nats and accuracies as fractions, drawn in percent. A variant has
+one colour and one marker (or hatch), by its place in the order given; what cannot be drawn raises
+ValueError.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.artist import Artist
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -31,7 +30,10 @@ from torch import Tensor
 if TYPE_CHECKING:
     from cifar_utils.data import Split
 
-    Limits = tuple[float, float]
+    Histories = Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]]
+    Pair = tuple[float, float]
+    Paths = Mapping[str, ArrayLike]
+    Shape = tuple[int, ...]
     Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 MARKERS = "oXs^DvP"  # seven, beside ten colours: seventy variants before a pair repeats
@@ -43,8 +45,8 @@ UNITS = dict.fromkeys(FRACTIONS, "%") | {"train_loss": "nats", "val_loss": "nats
 
 def use_style() -> None:
     """Set the theme of all figures: colour-blind-safe, and 80 dpi so that notebooks stay small."""
-    sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.95,
-                  rc={"figure.dpi": 80, "savefig.dpi": 80, "axes.titlesize": 11})  # fmt: skip
+    sizes = {"figure.dpi": 80, "savefig.dpi": 80, "axes.titlesize": 11}
+    sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.95, rc=sizes)
 
 
 def colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
@@ -63,36 +65,34 @@ def _demand(condition: object, message: str) -> None:
         raise ValueError(message)
 
 
-def _figure(
-    title: str, rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any
-) -> tuple[Figure, np.ndarray]:
-    options = {"layout": "constrained", "squeeze": False} | options
-    figure, axes = plt.subplots(rows, columns, figsize=size, **options)
-    wrapped = (textwrap.fill(line, int(9 * size[0])) for line in title.splitlines())
-    figure.suptitle("\n".join(wrapped), fontsize=12)
+def _figure(title: str, size: Pair, rows: int = 1, columns: int = 1, **options: Any) -> tuple:
+    options = {"layout": "constrained"} | options
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    lines = (textwrap.fill(line, int(9 * size[0])) for line in title.splitlines())
+    figure.suptitle("\n".join(lines), fontsize=12)
     return figure, axes
 
 
-def _legend_below(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
+def _legend_below(figure: Figure, handles: Sequence, title: str | None = None) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles)
     columns = min(len(handles), max(1, int(11 * figure.get_figwidth() / (longest + 7))))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=title)
 
 
-def _pictures(images: ArrayLike | Tensor) -> np.ndarray:
+def _pictures(images: Tensor) -> np.ndarray:
     """N×3×H×W, uint8 or float, to N×H×W×3 floats in [0, 1]."""
     array = np.asarray(images)
     _demand(array.ndim == 4 and array.shape[1] == 3, f"pictures are N×3×H×W; got {array.shape}")
     array = array / 255 if array.dtype == np.uint8 else array
-    _demand(((array >= 0) & (array <= 1)).all(), "pictures must be uint8 or in [0, 1]; "
-            "draw them before they are normalised")  # fmt: skip
+    _demand(((array >= 0) & (array <= 1)).all(), "pictures must be uint8 or floats in [0, 1]")
     return array.transpose(0, 2, 3, 1)
 
 
-def _unit(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Rescale to [0, 1] over the axes; what is constant becomes 0.5."""
-    low, high = array.min(axis=axes, keepdims=True), array.max(axis=axes, keepdims=True)
-    return np.where(high > low, (array - low) / np.where(high > low, high - low, 1), 0.5)
+def _unit(items: Tensor) -> Tensor:
+    """Rescale each item to [0, 1]; one that is constant becomes 0.5."""
+    flat = items.detach().cpu().float().flatten(1)
+    low, high = torch.aminmax(flat, dim=1, keepdim=True)
+    return ((flat - low) / (high - low)).nan_to_num(0.5).view_as(items)
 
 
 def _picture_rows(rows: Mapping[str, np.ndarray], title: str) -> Figure:
@@ -105,27 +105,26 @@ def _picture_rows(rows: Mapping[str, np.ndarray], title: str) -> Figure:
     for top, pictures in zip(range(0, len(canvas), height + gap), rows.values(), strict=True):
         for left, picture in zip(range(0, canvas.shape[1], width + gap), pictures, strict=False):
             canvas[top : top + height, left : left + width] = picture
-    figure, ((ax,),) = _figure(title, layout="compressed",
-                               size=(max(6, 0.75 * columns + 2), 0.75 * len(rows) + 0.8))  # fmt: skip
+    size = (max(6, 0.75 * columns + 2), 0.75 * len(rows) + 0.8)
+    figure, ((ax,),) = _figure(title, size, layout="compressed")
     ax.imshow(canvas, interpolation="nearest")
     centres = np.arange(len(rows)) * (height + gap) + (height - 1) / 2
-    ax.set(yticks=centres, yticklabels=list(rows), xticks=[])
+    ax.set(yticks=centres, yticklabels=list(rows), xticks=[], frame_on=False)
     ax.grid(False)
-    sns.despine(ax=ax, left=True, bottom=True)
     return figure
 
 
 def samples(split: Split, classes: Sequence[str], *, per_class: int = 8, title: str) -> Figure:
     """Draw the first `per_class` pictures of every class in `split`, one row a class."""
     labels = np.asarray(split.labels)
-    chosen = (np.flatnonzero(labels == number)[:per_class] for number in range(len(classes)))
-    rows = (_pictures(split.images[where]) for where in chosen)
-    return _picture_rows(dict(zip(classes, rows, strict=True)), title)
+    rows = {name: _pictures(split.images[np.flatnonzero(labels == number)[:per_class]])
+            for number, name in enumerate(classes)}  # fmt: skip
+    return _picture_rows(rows, title)
 
 
 def picture(image: Tensor, name: str, *, title: str) -> Figure:
     """Draw one picture (3×H×W) large, pixel by pixel, with its name above it."""
-    figure, ((ax,),) = _figure(title, size=(5, 5.4))
+    figure, ((ax,),) = _figure(title, (5, 5.4))
     ax.imshow(_pictures(image[None])[0], interpolation="nearest")
     ax.set(title=name, xlabel="column (pixels)", ylabel="row (pixels)")
     ax.grid(False)
@@ -139,7 +138,7 @@ def augmentations(grid: Mapping[str, Tensor], *, title: str) -> Figure:
 
 def _grouped_bars(table: pd.DataFrame, ylabel: str, title: str) -> Figure:
     """Bars in groups by the table's index (classes), one colour and hatch a column."""
-    figure, ((ax,),) = _figure(title, size=(10, 4.2))
+    figure, ((ax,),) = _figure(title, (10, 4.2))
     table.plot.bar(ax=ax, width=0.8, legend=False, color=list(colours(table.columns).values()))
     for container, hatch in zip(ax.containers, cycle(HATCHES), strict=False):
         plt.setp(container, hatch=hatch, edgecolor="white")
@@ -153,12 +152,12 @@ def _grouped_bars(table: pd.DataFrame, ylabel: str, title: str) -> Figure:
 def class_balance(splits: Mapping[str, Split], classes: Sequence[str], *, title: str) -> Figure:
     """Draw how many pictures of each class each split has."""
     _demand(splits, "there are no splits to draw")
-    labels = {f"{name} ({len(split.labels):,} pictures)": np.asarray(split.labels)
-              for name, split in splits.items()}  # fmt: skip
-    counts = {name: np.bincount(found, minlength=len(classes)) for name, found in labels.items()}
-    _demand(all(len(count) == len(classes) for count in counts.values()),
-            f"there are {len(classes)} classes, but a label of {len(classes)} or more")  # fmt: skip
-    return _grouped_bars(pd.DataFrame(counts, index=list(classes)), "pictures (number)", title)
+    counts = {name: np.bincount(split.labels, None, len(classes)) for name, split in splits.items()}
+    found = max(map(len, counts.values()))
+    _demand(found == len(classes), f"{len(classes)} classes, but a label {found - 1}")
+    table = pd.DataFrame(counts, index=list(classes))
+    table.columns = [f"{name} ({count:,} pictures)" for name, count in table.sum().items()]
+    return _grouped_bars(table, "pictures (number)", title)
 
 
 def per_class_bars(table: pd.DataFrame, *, title: str) -> Figure:
@@ -168,24 +167,19 @@ def per_class_bars(table: pd.DataFrame, *, title: str) -> Figure:
     return _grouped_bars(100 * table[names], "score on the class (%)", title)
 
 
-def _by_epoch(runs: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
-    """One row an epoch, one column a run; NaN where a run has no finite value."""
-    table = pd.concat([run.set_index("epoch")[column] for run in runs], axis=1, sort=True)
-    return table.astype(float).replace([np.inf, -np.inf], np.nan)
-
-
-def _checked_runs(name: str, histories: pd.DataFrame | Sequence) -> list[pd.DataFrame]:
+def _by_epoch(name: str, histories: pd.DataFrame | Sequence) -> pd.DataFrame:
+    """One row an epoch, one column for each metric and run; NaN where there is no finite value."""
     single = isinstance(histories, pd.DataFrame)
     runs = [histories] if single else [pd.DataFrame(history) for history in histories]
-    _demand(runs and all(map(len, runs)), f"{name!r} has no runs, or one without an epoch")
-    needed = {"epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy"}
-    _demand(all(needed <= set(run) for run in runs), f"the histories of {name!r} need {needed}")
-    return runs
+    needed = ["train_loss", "val_loss", "train_accuracy", "val_accuracy"]
+    complete = runs and all(len(run) and {"epoch", *needed} <= set(run) for run in runs)
+    _demand(complete, f"{name!r} needs histories of one epoch or more with epoch, {needed}")
+    runs = {number: run.set_index("epoch")[needed] for number, run in enumerate(runs)}
+    table = pd.concat(runs, axis=1, sort=True).swaplevel(axis=1).astype(float)
+    return table.replace([np.inf, -np.inf], np.nan)
 
 
-def learning_curves(
-    histories: Mapping[str, pd.DataFrame | Sequence[pd.DataFrame]], *, title: str
-) -> Figure:
+def learning_curves(histories: Histories, *, title: str) -> Figure:
     """Draw loss and accuracy against epochs, training dashed and validation solid.
 
     A variant has one history or a list of them (seeds; rows of dicts will do): then the line is
@@ -193,31 +187,28 @@ def learning_curves(
     or shorter than the others) is counted in the legend and left out from there on.
     """
     _demand(histories, "there are no histories to draw")
-    variants = {name: _checked_runs(name, value) for name, value in histories.items()}
+    tables = {name: _by_epoch(name, value) for name, value in histories.items()}
     title += "\ndashed, hollow: training; solid, filled: validation"
-    if max(map(len, variants.values())) > 1:
+    if max(len(table.columns) for table in tables.values()) > 4:
         title += "; line: mean of n seeds; band: smallest to largest"
-    figure, ((left, right),) = _figure(title, 1, 2, size=(12, 4.8))
-    handles = []
-    for name, look in _looks(variants).items():
+    figure, ((left, right),) = _figure(title, (12, 4.8), 1, 2)
+    for name, look in _looks(tables).items():
         for ax, metric, factor in ((left, "loss", 1), (right, "accuracy", 100)):
             for split, style in (("train", {"ls": "--", "mfc": "white"}), ("val", {"ls": "-"})):
-                table = factor * _by_epoch(variants[name], f"{split}_{metric}")
-                ax.plot(table.mean(axis=1), ms=5, markevery=-(-len(table) // 8), **look, **style)
-                if table.shape[1] > 1:
-                    ax.fill_between(table.index, table.min(axis=1), table.max(axis=1), lw=0,
+                runs = factor * tables[name][f"{split}_{metric}"]
+                n, broken = runs.shape[1], int(runs.isna().any().sum())
+                notes = f", n = {n}" * (n > 1) + f", {broken} of {n} breaks off" * (broken > 0)
+                style |= {"label": name + notes, "ms": 5, "markevery": -(-len(runs) // 8)}
+                ax.plot(runs.mean(axis=1), **look, **style)
+                if n > 1:
+                    ax.fill_between(runs.index, runs.min(axis=1), runs.max(axis=1), lw=0,
                                     color=look["color"], alpha=0.15)  # fmt: skip
-        n, broken = table.shape[1], int(table.isna().any().sum())
-        notes = [f"n = {n}"] * (n > 1) + [f"{broken} of {n} breaks off"] * (broken > 0)
-        handles.append(Line2D([], [], label=f"{name} ({', '.join(notes)})" if notes else name, **look))
-    left.set(xlabel="epoch", ylabel="loss (nats)")
-    right.set(xlabel="epoch", ylabel="accuracy (%)")
-    for ax in (left, right):
-        ax.set_xlim(0.5, max(run["epoch"].max() for runs in variants.values() for run in runs) + 0.5)
+    for ax, label in ((left, "loss (nats)"), (right, "accuracy (%)")):
+        ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if left.get_ylim()[1] > 50:  # else a run on its way to infinity flattens all the others
         left.set(yscale="log", ylabel="loss (nats, logarithmic scale)")
-    _legend_below(figure, handles)
+    _legend_below(figure, left.lines[1::2])
     return figure
 
 
@@ -225,40 +216,36 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str
     """Draw the counts: one row a true class, one column a predicted class."""
     counts, side = np.asarray(confusion), len(classes)
     _demand(counts.shape == (side, side), f"need a matrix {side}×{side}; got {counts.shape}")
-    figure, ((ax,),) = _figure(title, size=(9, 7.4))
+    figure, ((ax,),) = _figure(title, (9, 7.4))
     # The square root gives the mistakes, few beside the right answers, colours of their own.
     sns.heatmap(counts, annot=True, fmt="d" if counts.dtype.kind in "iu" else ".1f", ax=ax,
                 cmap="Blues", norm=PowerNorm(0.5, vmin=0), square=True, annot_kws={"size": 10},
-                yticklabels=classes, cbar_kws={"label": "pictures (number, square-root scale)"})  # fmt: skip
+                cbar_kws={"label": "pictures (number, square-root scale)"})  # fmt: skip
     ax.set_xticks(ax.get_yticks(), classes, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(ax.get_yticks(), classes, rotation=0)
     ax.set(xlabel="predicted class", ylabel="true class")
-    ax.tick_params(axis="y", rotation=0)
     return figure
 
 
-def mistakes(
-    images: Tensor, labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str],
-    *, count: int = 10, title: str,
-) -> Figure:  # fmt: skip
+def mistakes(images: Tensor, labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str],
+             *, count: int = 10, title: str) -> Figure:  # fmt: skip
     """Draw the wrongly classified pictures the network was surest of, the surest first.
 
     `images` N×3×H×W, `labels` N, `probabilities` N×classes. Above each picture stand its true and
     its predicted class and the latter's probability. Fewer than `count` if there are not as many.
     """
     labels, chances = np.asarray(labels), np.asarray(probabilities)
-    _demand(chances.shape == (len(images), len(classes)) and labels.shape == chances.shape[:1],
-            f"{len(images)} pictures of {len(classes)} classes do not go with labels {labels.shape} "
-            f"and probabilities {chances.shape}")  # fmt: skip
-    _demand(((chances >= 0) & (chances < 1.0001)).all(), "probabilities must lie in [0, 1]; "
-            "apply softmax to logits first")  # fmt: skip
+    shape, got = (len(images), len(classes)), f"got {labels.shape} and {chances.shape}"
+    _demand((labels.shape, chances.shape) == (shape[:1], shape),
+            f"labels and probabilities must be {shape[:1]} and {shape}; {got}")  # fmt: skip
+    _demand(((chances >= 0) & (chances < 1.0001)).all(), "apply softmax: not all are in [0, 1]")
     predicted, surest = chances.argmax(axis=1), chances.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-surest[wrong], kind="stable")][:count]
+    title += f"\nno mistake among {len(labels):,} pictures" * (not len(wrong))
     columns, rows = min(5, max(1, len(wrong))), max(1, -(-len(wrong) // 5))
-    figure, axes = _figure(title, rows, columns, size=(max(6, 2.3 * columns), 2.5 * rows + 0.6))
+    figure, axes = _figure(title, (max(6, 2.3 * columns), 2.5 * rows + 0.6), rows, columns)
     plt.setp(axes.flat, frame_on=False, xticks=[], yticks=[])
-    if not len(wrong):
-        axes[0, 0].set_title(f"no mistake among {len(labels):,} pictures")
     for ax, place in zip(axes.flat, wrong, strict=False):
         ax.imshow(_pictures(images[place][None])[0], interpolation="nearest")
         answer = f"{classes[labels[place]]} → {classes[predicted[place]]}"
@@ -268,10 +255,9 @@ def mistakes(
 
 def filters(weight: Tensor, *, title: str) -> Figure:
     """Draw the filters of a first layer (out×3×k×k) in colour, each rescaled to [0, 1]."""
-    _demand(weight.ndim == 4 and weight.shape[1] == 3,
-            f"only filters on RGB pictures, out×3×k×k, have colours; got {tuple(weight.shape)}")  # fmt: skip
-    tiles = _pictures(_unit(weight.detach().cpu().numpy(), axes=(1, 2, 3)))
-    starts = range(0, len(tiles), 8)
+    shape, starts = tuple(weight.shape), range(0, len(weight), 8)
+    _demand(len(shape) == 4 and shape[1] == 3, f"only filters out×3×k×k have colours; got {shape}")
+    tiles = _pictures(_unit(weight))
     rows = {f"filters {i}–{min(i + 8, len(tiles)) - 1}": tiles[i : i + 8] for i in starts}
     return _picture_rows(rows, title)
 
@@ -284,19 +270,14 @@ def feature_maps(
     `maps` holds 1×C×H×W or C×H×W by layer. Each map is rescaled to its own [0, 1]: dark is its
     smallest value, bright its largest. Vectors (outputs of linear layers) are left out.
     """
-
-    def enlarged(array: np.ndarray) -> np.ndarray:  # N×H×W×3 to N×96×96×3, nearest neighbour
-        down, right = (np.arange(96) * side // 96 for side in array.shape[1:3])
-        return array[:, down[:, None], right]
-
-    rows = {"input": enlarged(_pictures(image[None]))}
+    rows = {"input": _pictures(torch.nn.functional.interpolate(image[None], 96))}
     for name, tensor in maps.items():
-        array = tensor.detach().cpu().numpy()
-        array = array[0] if array.ndim in (2, 4) and len(array) == 1 else array
-        _demand(array.ndim in (1, 3), f"{name} needs 1×C×H×W or C×H×W; got {tuple(tensor.shape)}")
-        if array.ndim == 3:
-            shades = plt.get_cmap("viridis")(_unit(array[:channels], axes=(1, 2)))[..., :3]
-            rows[f"{name}\n{' × '.join(map(str, array.shape))}"] = enlarged(shades)
+        layer = tensor[0] if tensor.ndim in (2, 4) and len(tensor) == 1 else tensor
+        _demand(layer.ndim in (1, 3), f"{name} needs 1×C×H×W or C×H×W; got {tuple(tensor.shape)}")
+        if layer.ndim == 3:
+            enlarged = torch.nn.functional.interpolate(_unit(layer[:channels])[None], 96)[0]
+            shades = plt.get_cmap("viridis")(enlarged.numpy())[..., :3]
+            rows[f"{name}\n{' × '.join(map(str, layer.shape))}"] = shades
     _demand(len(rows) > 1, "no layer gives maps of the shape 1×C×H×W or C×H×W")
     return _picture_rows(rows, title)
 
@@ -310,10 +291,10 @@ def comparison(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> 
     _demand({"variant", "seed"} <= set(frame) and len(frame), "need runs with variant and seed")
     known = sorted(frame.select_dtypes("number").columns.drop("seed", errors="ignore"))
     _demand(metric in known, f"unknown metric {metric!r}; there are: {', '.join(known)}")
-    _demand(not frame.duplicated(["variant", "seed"]).any(),
-            "a variant has a seed twice; choose one notebook and one profile first")  # fmt: skip
+    twice = frame.duplicated(["variant", "seed"]).any()
+    _demand(not twice, "a variant has a seed twice; choose one notebook and one profile first")
     looks, ticks, unit = _looks(frame["variant"]), [], UNITS.get(metric, "no unit")
-    figure, ((ax,),) = _figure(title, size=(10, 0.75 * len(looks) + 1.7))
+    figure, ((ax,),) = _figure(title, (10, 0.75 * len(looks) + 1.7))
     for place, (name, look) in enumerate(looks.items()):
         values = frame.loc[frame["variant"] == name, metric].to_numpy(float)
         finite = values[np.isfinite(values)] * (100 if unit == "%" else 1)
@@ -322,19 +303,16 @@ def comparison(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> 
         if n > 1:
             mean, half = finite.mean(), stats.t.ppf(0.975, n - 1) * stats.sem(finite)
             ax.errorbar(mean, place - 0.12, xerr=half, fmt="|", ms=12, capsize=4, color="0.15")
-            ax.annotate(f"{mean:.4g}", (mean, place - 0.12), (0, 6), textcoords="offset points",
-                        ha="center", va="bottom", fontsize=10)  # fmt: skip
+            ax.annotate(f"{mean:.4g}", (mean, place - 0.2), ha="center", va="bottom", fontsize=10)
         ticks.append(f"{name}\nn = {n}" + f", {lost} without a value" * (lost > 0))
-    ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylim=(len(ticks) - 0.5, -0.6),
-           xlabel=f"{metric} ({unit})\ndots: runs; bar: mean and 95 % t-interval")  # fmt: skip
+    ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylim=(len(ticks) - 0.5, -0.6))
+    ax.set_xlabel(f"{metric} ({unit})\ndots: runs; bar: mean and 95 % t-interval")
     ax.margins(x=0.08)
     ax.grid(False, axis="y")
     return figure
 
 
-def shape_walk(
-    table: pd.DataFrame, *, title: str, input_shape: Sequence[int] = (3, 32, 32)
-) -> Figure:
+def shape_walk(table: pd.DataFrame, *, title: str, input_shape: Shape = (3, 32, 32)) -> Figure:
     """Draw the tensor after each layer as a box, from `models.layer_table`.
 
     A box's height is proportional to the tensor's rows (a vector has one), its width to the
@@ -345,48 +323,41 @@ def shape_walk(
     shapes = [list(input_shape), *(json.loads(text)[1:] for text in table["output shape"])]
     heights = np.array([[*shape, 1][1] for shape in shapes])
     widths = np.log2([1 + shape[0] for shape in shapes])
-    numbers = [f"{row.parameters:,}\n{row.multiply_adds:,}" for row in table.itertuples()]
-    columns = zip(["input", *table["layer"]], shapes, ["\n", *numbers], strict=True)
-    labels = ["layer\nnumber\nshape\nparameters\nmultiply-adds"]
-    for layer, shape, number in columns:
-        kind, _, place = layer.partition("-")
-        labels.append(f"{kind}\n{place}\n{' × '.join(map(str, shape))}\n{number}")
-    kinds = [label.split("\n")[0] for label in labels[1:]]
-    figure, ((ax,),) = _figure(title, size=(0.98 * len(labels) + 0.3, 4.2))
+    kinds, numbers = zip(*(name.split("-") for name in ["input-", *table["layer"]]), strict=True)
+    sizes = [" × ".join(map(str, shape)) for shape in shapes]
+    counts = [["", *map("{:,}".format, table[name])] for name in needed[2:]]
+    labels = ["layer\nnumber\nshape\nparameters\nmultiply-adds",
+              *map("\n".join, zip(kinds, numbers, sizes, *counts, strict=True))]  # fmt: skip
+    figure, ((ax,),) = _figure(title, (0.98 * len(labels) + 0.3, 4.2))
     ax.bar(range(len(shapes)), heights, 0.8 * widths / widths.max(), bottom=-heights / 2,
            color=[colours(kinds)[kind] for kind in kinds], edgecolor="0.2")  # fmt: skip
     ax.set_xticks(range(-1, len(shapes)), labels, fontsize=9)
-    ax.set(xlim=(-1.5, len(shapes) - 0.5), yticks=[])
+    ax.set(xlim=(-1.5, len(shapes) - 0.5), yticks=[], frame_on=False)
+    ax.set_ylim(-0.55 * heights.max(), 0.55 * heights.max())
     ax.set_xlabel("height: rows of the tensor (pixels); width: logarithm of its channels")
     ax.grid(False)
-    sns.despine(ax=ax, left=True, bottom=True)
     return figure
 
 
-def activation_histograms(
-    activations: Mapping[str, Mapping[str, Tensor]], *, title: str
-) -> Figure:
+def activation_histograms(activations: Mapping[str, Mapping[str, Tensor]], *, title: str) -> Figure:
     """Draw how each layer's outputs are spread: one row a variant, its layers from left to right.
 
     All panels share both axes, which span the middle 99 % of the widest; what is not finite is
     left out. Above each: the layer, and the mean ± standard deviation of its outputs.
     """
-    _demand(activations and all(activations.values()), "a variant without layers, or no variant")
-    flat = {name: {layer: tensor.detach().cpu().numpy().ravel() for layer, tensor in layers.items()}
-            for name, layers in activations.items()}  # fmt: skip
-    finite = {name: {layer: array[np.isfinite(array)] for layer, array in layers.items()}
-              for name, layers in flat.items()}  # fmt: skip
-    arrays = [array for layers in finite.values() for array in layers.values()]
-    _demand(all(map(len, arrays)), "a layer has no finite output")
-    ends = np.array([np.quantile(array, (0.005, 0.995)) for array in arrays])
+    finite = {(name, layer): tensor[tensor.isfinite()].detach().cpu().numpy()
+              for name, layers in activations.items() for layer, tensor in layers.items()}  # fmt: skip
+    _demand(finite and all(map(len, finite.values())), "no layers, or one without finite outputs")
+    ends = np.array([np.quantile(array, (0.005, 0.995)) for array in finite.values()])
     edges = np.linspace(ends.min(), ends.max() + 1e-9, 61)
-    rows, columns = len(finite), max(map(len, finite.values()))
+    rows, columns = len(activations), max(map(len, activations.values()))
     size = (max(6, 2.7 * columns + 0.8), 2.2 * rows + 0.9)
-    figure, axes = _figure(title, rows, columns, size=size, sharex=True, sharey=True)
-    for row, (name, colour) in zip(axes, colours(finite).items(), strict=True):
+    figure, axes = _figure(title, size, rows, columns, sharex=True, sharey=True)
+    for row, (name, colour) in zip(axes, colours(activations).items(), strict=True):
         row[0].set_ylabel(f"{name}\nshare of outputs (%)")
-        plt.setp(row[len(finite[name]) :], visible=False)
-        for ax, (layer, array) in zip(row, finite[name].items(), strict=False):
+        plt.setp(row[len(activations[name]) :], visible=False)
+        for ax, layer in zip(row, activations[name], strict=False):
+            array = finite[name, layer]
             shares = 100 * np.histogram(array, edges)[0] / len(array)
             ax.stairs(shares, edges, fill=True, color=colour)
             ax.set_title(f"{layer}\n{array.mean():.3g} ± {array.std():.3g}")
@@ -394,15 +365,12 @@ def activation_histograms(
     return figure
 
 
-def _on_surface(
-    surface: Surface, paths: Mapping[str, ArrayLike], xlim: Limits, ylim: Limits
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-    """The paths, checked, and w0, w1 and the surface's heights on a grid."""
-    _demand(paths, "there are no paths to draw")
+def _on_surface(surface: Surface, paths: Paths, xlim: Pair, ylim: Pair) -> tuple:
+    """The paths, copied and checked, and w0, w1 and the surface's heights on a grid."""
     paths = {name: np.array(path, dtype=float) for name, path in paths.items()}
     for name, path in paths.items():
-        _demand(path.ndim == 2 and path.shape[1] == 2 and len(path),
-                f"path {name!r} needs the shape steps×2; got {path.shape}")  # fmt: skip
+        _demand(path.ndim == 2 and path.shape[1] == 2, f"{name!r} is not steps×2: {path.shape}")
+    _demand(paths and all(map(len, paths.values())), "there are no paths, or one without a step")
     w0, w1 = np.meshgrid(np.linspace(*xlim, 121), np.linspace(*ylim, 121))
     heights = np.asarray(surface(w0, w1), dtype=float)
     _demand(heights.shape == w0.shape, f"the surface gave {heights.shape} for {w0.shape} points")
@@ -421,64 +389,84 @@ def _draw_paths(ax: Axes, paths: Mapping[str, np.ndarray]) -> None:
 
 
 def descent_paths(
-    surface: Surface, paths: Mapping[str, ArrayLike], *, xlim: Limits, ylim: Limits, title: str,
-    log: bool = False,
-) -> Figure:  # fmt: skip
+    surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title: str, log: bool = False
+) -> Figure:
     """Draw the contours of a loss over (w0, w1) and the paths (steps×2) walked on it.
 
     `surface(w0, w1)` takes and gives arrays. With `log` the contours are spaced geometrically,
     over four powers of ten at most. What lies beyond the limits is cut off.
     """
     paths, w0, w1, heights = _on_surface(surface, paths, xlim, ylim)
-    top = heights.max()
-    _demand(not log or top > 0, f"log=True needs losses above 0; the largest is {top:g}")
-    low = max(heights.min(), 1e-4 * top)
-    levels, norm = (np.geomspace(low, top, 21), LogNorm(low, top)) if log else (20, None)
-    figure, ((ax,),) = _figure(title, size=(8, 6.4))
-    heights = np.maximum(heights, low) if log else heights
+    levels, norm, label, top = 20, None, "loss", heights.max()
+    if log:
+        _demand(top > 0, f"log=True needs losses above 0; the largest is {top:g}")
+        heights = np.maximum(heights, 1e-4 * top)
+        levels = np.geomspace(heights.min(), top, 21)
+        norm, label = LogNorm(levels[0], top), "loss (logarithmic scale)"
+    figure, ((ax,),) = _figure(title, (8, 6.4))
     drawn = ax.contourf(w0, w1, heights, levels, cmap="Greys", alpha=0.6, norm=norm)
     ax.contour(w0, w1, heights, levels, colors="0.4", linewidths=0.6)
-    label = "loss (logarithmic scale)" if log else "loss"
-    figure.colorbar(drawn, label=label, format="%.2g" if log else None)
+    figure.colorbar(drawn, label=label, format="%.2g")
     _draw_paths(ax, paths)
     ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1")
     ax.grid(False)
     return figure
 
 
-def surface_3d(
-    surface: Surface, paths: Mapping[str, ArrayLike], *, xlim: Limits, ylim: Limits, title: str
-) -> Figure:
+def surface_3d(surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title: str) -> Figure:
     """Draw the same surface in space, with the paths lying on it; beyond the limits is cut off."""
     paths, w0, w1, heights = _on_surface(surface, paths, xlim, ylim)
-    figure, ((ax,),) = _figure(title, size=(8, 6.6), subplot_kw={"projection": "3d"})
+    figure, ((ax,),) = _figure(title, (8, 6.6), subplot_kw={"projection": "3d"})
     ax.computed_zorder = False  # else the surface hides the paths that lie on it
-    ax.plot_surface(w0, w1, heights, cmap="Greys", alpha=0.7, edgecolor="none",
-                    vmin=1.4 * heights.min() - 0.4 * heights.max())  # fmt: skip
+    palest = 1.4 * heights.min() - 0.4 * heights.max()  # a grey, not white, at the bottom
+    ax.plot_surface(w0, w1, heights, cmap="Greys", alpha=0.7, edgecolor="none", vmin=palest)
     for name, path in paths.items():
         inside = (path >= [xlim[0], ylim[0]]) & (path <= [xlim[1], ylim[1]])
         path[~inside.all(axis=1)] = np.nan
         paths[name] = np.column_stack([path, surface(path[:, 0], path[:, 1])])
     _draw_paths(ax, paths)
-    ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1")
-    ax.set_zlabel("loss", labelpad=8)
+    ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1", zlabel="loss")
+    ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = 9
     ax.set_box_aspect(None, zoom=0.88)  # else the label of the loss is clipped
     return figure
 
 
-def loss_against_step(
-    losses: Mapping[str, ArrayLike], *, title: str, log: bool = True
-) -> Figure:
+def loss_against_step(losses: Mapping[str, ArrayLike], *, title: str, log: bool = True) -> Figure:
     """Draw the loss after each step, from step 0 (the start); NaN and inf leave gaps."""
     _demand(losses, "there are no losses to draw")
-    figure, ((ax,),) = _figure(title, size=(9, 4.8))
+    figure, ((ax,),) = _figure(title, (9, 4.8))
     for name, look in _looks(losses).items():
         heights = np.array(losses[name], dtype=float)
         _demand(heights.ndim == 1 and len(heights), f"losses {name!r} need one value a step")
         heights[~np.isfinite(heights)] = np.nan
         ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
-    ax.set(xlabel="step (number of updates)", ylabel="loss (logarithmic scale)" if log else "loss",
-           yscale="log" if log else "linear")  # fmt: skip
+    ax.set(xlabel="step (number of updates)", yscale="log" if log else "linear")
+    ax.set_ylabel("loss (logarithmic scale)" if log else "loss")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _legend_below(figure, ax.lines)
     return figure
+
+
+def learning_rate(rates: Mapping[str, ArrayLike], *, title: str) -> Figure:
+    """Draw the learning rate that each schedule gives each step, from step 0."""
+    _demand(rates, "there are no rates to draw")
+    figure, ((ax,),) = _figure(title, (9, 4))
+    for name, look in _looks(rates).items():
+        heights = np.asarray(rates[name], dtype=float)
+        _demand(heights.ndim == 1 and len(heights), f"rates {name!r} need one value a step")
+        ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
+    ax.set(xlabel="step (number of updates)", ylabel="learning rate")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend_below(figure, ax.lines)
+    return figure
+
+
+def saliency(images: Tensor, strengths: Tensor, *, title: str) -> Figure:
+    """Draw pictures N×3×H×W and below each how much its pixels matter: N×H×W, bright is much.
+
+    Each map of strengths is rescaled to its own [0, 1].
+    """
+    expected = (len(images), *images.shape[2:])
+    _demand(tuple(strengths.shape) == expected, f"need {expected}; got {tuple(strengths.shape)}")
+    shades = plt.get_cmap("inferno")(_unit(strengths).numpy())[..., :3]
+    return _picture_rows({"picture": _pictures(images), "strength": shades}, title)

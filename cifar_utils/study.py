@@ -35,7 +35,7 @@ SET_BY_STUDY = ("profile", "seed", "out")
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """One notebook, its parameters, and the folder that its output and records go to."""
 

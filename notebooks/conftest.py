@@ -12,8 +12,8 @@ from nbval.plugin import IPyNbCell
 
 from cifar_utils.data import locate
 
-RELATIVE, ABSOLUTE = 0.15, 0.06
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+RELATIVE, ABSOLUTE, POINTS = 0.15, 0.06, 6.0
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?")
 SECONDS = re.compile(r"\d+\.\d+ s\b")
 
 
@@ -36,8 +36,8 @@ class Near(str):
 def _near(a: str, b: str) -> bool:
     if "." not in a or "." not in b:
         return a == b
-    x, y = float(a.replace(",", "")), float(b.replace(",", ""))
-    return x == pytest.approx(y, rel=RELATIVE, abs=ABSOLUTE)
+    x, y = (float(text.replace(",", "").rstrip("%")) for text in (a, b))
+    return x == pytest.approx(y, rel=RELATIVE, abs=POINTS if "%" in a else ABSOLUTE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

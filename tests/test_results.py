@@ -1,0 +1,167 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+from cifar_utils import data, models, results, training
+from cifar_utils.training import Recipe
+
+SHORT = Recipe(epochs=1, batch_size=100)
+
+
+def run(small: data.Data, out: Path, variant: str = "p = 0.5", **change: object) -> training.Run:
+    recipe = replace(SHORT, **change)
+    model = models.build("SimpleCNN", recipe.seed)
+    return results.Experiment("05_dropout", "quick", out).run(variant, model, small, recipe)
+
+
+def test_a_record_holds_what_others_rely_on(small: data.Data, tmp_path: Path) -> None:
+    done = run(small, tmp_path)
+    record = json.loads((tmp_path / "p-0.5" / "record.json").read_text())
+    assert record == done.record
+    assert (record["notebook"], record["variant"], record["seed"]) == ("05_dropout", "p = 0.5", 0)
+    assert record["profile"] == "quick" and record["parameters"] == 52_202
+    assert record["data"]["name"] == "sketches" and record["data"]["train"] == 400
+    assert set(record["test"]) == {"accuracy", "precision", "recall", "f1", "roc_auc", "mcc"}
+    assert np.sum(record["confusion"]) == 2000 and record["recipe"]["lr"] == 1e-3
+    assert {"python", "torch", "threads", "processor", "code"} <= set(record["environment"])
+    weights = torch.load(tmp_path / "p-0.5" / "weights.pt", weights_only=True)
+    assert torch.equal(weights["conv1.weight"], done.model.conv1.weight)
+
+
+def test_what_has_its_record_is_not_trained_again(
+    small: data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(small, tmp_path)
+    trained = []
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *a, **k: trained.append(1) or fit(*a, **k))
+    again = run(small, tmp_path)
+    assert not trained and again.record == first.record
+    assert torch.equal(again.model.conv1.weight, first.model.conv1.weight)
+    assert again.history.equals(first.history) and again.test == first.test
+    run(small, tmp_path, lr=2e-3)
+    assert len(trained) == 1
+    assert json.loads((tmp_path / "p-0.5" / "record.json").read_text())["recipe"]["lr"] == 2e-3
+
+
+@pytest.mark.parametrize("name", ["record.json", "weights.pt"])
+def test_a_file_that_does_not_read_is_set_aside_and_made_again(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    first = run(small, tmp_path)
+    path = tmp_path / "p-0.5" / name
+    path.write_bytes(path.read_bytes()[:50])
+    again = run(small, tmp_path)
+    assert f"{name} does not read" in capsys.readouterr().out
+    assert path.with_name(f"{name}.unreadable").exists()
+    assert again.record["test"] == first.record["test"]
+
+
+def test_a_diverged_run_is_recorded_and_the_others_go_on(small: data.Data, tmp_path: Path) -> None:
+    run(small, tmp_path, "good")
+    run(small, tmp_path, "bad", optimizer="sgd", lr=1e9)
+    frame = results.load(tmp_path)
+    assert frame.variant.tolist() == ["bad", "good"]
+    assert frame.diverged[0] == {"epoch": 1, "lr": 1e9} and math.isnan(frame.accuracy[0])
+    assert results.summary(frame).n.to_dict() == {("05_dropout", "good"): 1}
+
+
+def test_load_sets_aside_what_does_not_read_and_keeps_the_rest(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run(small, tmp_path, "good")
+    for name, text in (("half", "{"), ("other", "[1, 2]"), ("old", '{"schema": 0}'),
+                       ("poor", '{"schema": 1, "variant": "x"}')):  # fmt: skip
+        (tmp_path / f"{name}.json").write_text(text)
+    frame = results.load(tmp_path)
+    assert frame.variant.tolist() == ["good"]
+    said = capsys.readouterr().out
+    assert all(f"{name}.json does not read" in said for name in ("half", "other", "old", "poor"))
+    assert results.load(tmp_path, notebook="01_baseline").empty
+    assert results.load(tmp_path, profile="full").empty
+
+
+def test_a_record_is_whole_or_as_it_was(small: data.Data, tmp_path: Path) -> None:
+    done = run(small, tmp_path)
+    path = tmp_path / "p-0.5" / "record.json"
+    before = path.read_text()
+    with pytest.raises(ValueError):
+        results.write({**done.record, "seconds": math.nan}, path)
+    assert path.read_text() == before
+    assert sorted(p.name for p in path.parent.iterdir()) == ["record.json", "weights.pt"]
+
+
+def frame_of(values: dict[str, list[float]]) -> pd.DataFrame:
+    rows = [
+        {"notebook": "03", "variant": variant, "seed": seed, "accuracy": value}
+        for variant, column in values.items()
+        for seed, value in enumerate(column)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_summary_equals_scipy() -> None:
+    values = [0.70, 0.72, 0.71, 0.75]
+    row = results.summary(frame_of({"max": values, "one": [0.5]})).loc[("03", "max")]
+    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert row.tolist() == pytest.approx([4, np.mean(values), np.std(values, ddof=1), low, high])
+    single = results.summary(frame_of({"one": [0.5]})).iloc[0]
+    assert single.n == 1 and single["mean"] == 0.5 and math.isnan(single.low)
+
+
+def test_compare_pairs_by_seed_and_equals_scipy() -> None:
+    a, b = [0.70, 0.75, 0.72], [0.72, 0.765, 0.745]
+    shuffled = frame_of({"a": a, "b": b}).sample(frac=1, random_state=0)
+    found = results.compare(shuffled, "a", "b")
+    interval = stats.ttest_rel(b, a).confidence_interval(0.95)
+    assert (found.difference, found.low, found.high) == pytest.approx(
+        (np.mean(b) - np.mean(a), interval.low, interval.high)
+    )
+    assert not found.zero_inside and "b is better" in str(found) and "n = 3" in str(found)
+    assert "a is better" not in str(found)
+    assert "b is better" in str(results.compare(shuffled, "b", "a"))
+
+
+def test_compare_says_when_nothing_is_shown() -> None:
+    noisy = frame_of({"a": [0.70, 0.75, 0.72], "b": [0.75, 0.70, 0.73]})
+    assert results.compare(noisy, "a", "b").zero_inside
+    assert "no difference is shown" in str(results.compare(noisy, "a", "b"))
+    single = results.compare(frame_of({"a": [0.7], "b": [0.8]}), "a", "b")
+    assert single.zero_inside and "no conclusion" in str(single)
+    with pytest.raises(ValueError, match="'c'; there are: a, b"):
+        results.compare(noisy, "a", "c")
+    apart = noisy[(noisy.variant == "a") != (noisy.seed == 0)]
+    with pytest.raises(ValueError, match="no seed in common"):
+        results.compare(apart, "a", "b")
+
+
+def test_publish_copies_full_scale_records_only(small: data.Data, tmp_path: Path) -> None:
+    run(small, tmp_path / "runs", "quick one")
+    full = results.Experiment("05_dropout", "full", tmp_path / "runs")
+    full.run("p = 0", models.build("SimpleCNN"), small, SHORT)
+    kept = results.publish(tmp_path / "runs", tmp_path / "evidence")
+    assert [path.name for path in kept] == ["05_dropout.p-0.seed0.json"]
+    assert results.evidence("05_dropout", tmp_path / "evidence").variant.tolist() == ["p = 0"]
+
+
+def test_no_evidence_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert results.evidence("03_pooling", tmp_path).empty
+    assert "no full-scale record of 03_pooling" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file/runs can't be written.*another folder"):
+        results.Experiment("05_dropout", out=tmp_path / "file" / "runs")
+
+
+def test_unknown_metric_is_named() -> None:
+    with pytest.raises(ValueError, match="'auc'; there are: .*accuracy"):
+        results.summary(frame_of({"a": [0.1]}), "auc")

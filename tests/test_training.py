@@ -1,0 +1,329 @@
+import copy
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cifar_utils import data, models, training
+from cifar_utils.training import Recipe, fit
+
+SHORT = Recipe(epochs=2, batch_size=64)
+
+
+def small_net(seed: int = 0, name: str = "DropoutCNN") -> nn.Module:
+    return models.build(name, seed)
+
+
+def equal_weights(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def without_seconds(run: training.Run) -> list[dict]:
+    return run.history.drop(columns="seconds").to_dict("records")
+
+
+def test_fit_equals_the_loop_of_a_textbook(small: data.Data) -> None:
+    run = fit(small_net(name="SimpleCNN"), small, SHORT, test=False, verbose=False)
+    model = small_net(name="SimpleCNN")
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    for epoch in range(2):
+        total, hits = 0.0, 0
+        for chosen in torch.randperm(400, generator=generator).split(64):
+            images, labels = small.train.images[chosen], small.train.labels[chosen]
+            logits = model(small.normalise(images))
+            loss = F.cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(labels)
+            hits += (logits.argmax(1) == labels).sum().item()
+        row = run.history.iloc[epoch]
+        assert row.train_loss == pytest.approx(total / 400, abs=1e-6)
+        assert row.train_accuracy == pytest.approx(hits / 400)
+    val_logits = model(small.normalise(small.val.images))
+    assert row.val_loss == pytest.approx(F.cross_entropy(val_logits, small.val.labels).item())
+
+
+def test_means_are_over_samples_and_not_over_batches(small: data.Data) -> None:
+    model = small_net(name="SimpleCNN")
+    loss, accuracy = training.evaluate(model, small.val, small)
+    logits = training.predict(model, small.val, small, batch_size=64)  # 64 and 36 images
+    assert accuracy == (logits.argmax(1) == small.val.labels).float().mean().item()
+    assert loss == pytest.approx(F.cross_entropy(logits, small.val.labels).item())
+    uneven = fit(model, small, replace(SHORT, epochs=1, batch_size=399, lr=1e-12), verbose=False)
+    expected = training.evaluate(model, small.train, small)
+    assert uneven.history.train_accuracy[0] == pytest.approx(expected[1])
+    assert uneven.history.train_loss[0] == pytest.approx(expected[0], abs=1e-5)
+
+
+class Recorder(nn.Module):
+    """Notes the mode and the images of every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3 * 32 * 32, 10)
+        self.passes: list[tuple[bool, Tensor]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes.append((self.training, images.detach().clone()))
+        return self.layer(images.flatten(1))
+
+
+def test_modes_are_set_and_only_training_images_are_augmented(small: data.Data) -> None:
+    model = Recorder()
+    recipe = Recipe(epochs=2, batch_size=400, augmentation="crop+flip")
+    fit(model, small, recipe, verbose=False)
+    modes = [mode for mode, _ in model.passes]
+    assert modes == [True, False, True, False, False, False]  # last: 2,000 test images in two
+    plain = small.normalise(small.train.images).flatten(1)
+    assert torch.equal(model.passes[1][1], small.normalise(small.val.images))
+    for at in (0, 2):
+        distances = torch.cdist(model.passes[at][1].flatten(1), plain).min(1).values
+        assert (distances > 1e-3).float().mean() > 0.9
+    assert not torch.equal(model.passes[0][1], model.passes[2][1])
+
+
+def test_batchnorm_moves_in_training_and_stands_still_in_evaluation(small: data.Data) -> None:
+    model = small_net(name="NotSimpleCNN")
+    norm = model.blocks[1]
+    fit(model, small, replace(SHORT, epochs=2), test=False, verbose=False)
+    assert norm.num_batches_tracked.item() == 2 * math.ceil(400 / 64)
+    state = copy.deepcopy(model.state_dict())
+    training.evaluate(model, small.val, small)
+    assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
+
+
+def test_predict_keeps_the_mode_and_permutes_with_its_input(small: data.Data) -> None:
+    model = small_net().train()
+    logits = training.predict(model, small.val, small)
+    order = torch.randperm(100)
+    shuffled = data.Split(small.val.images[order], small.val.labels[order])
+    torch.testing.assert_close(training.predict(model, shuffled, small), logits[order])
+    assert model.training and not logits.requires_grad
+
+
+def test_learning_needs_the_labels_of_the_images(small: data.Data) -> None:
+    recipe = Recipe(epochs=12, batch_size=50, lr=3e-3)
+    run = fit(small_net(name="NotSimpleCNN"), small, recipe, verbose=False)
+    assert run.history.train_accuracy.iloc[-1] > 0.9
+    assert run.test["accuracy"] > 0.25
+    assert run.confusion == _confusion(run, small)
+
+
+def _confusion(run: training.Run, small: data.Data) -> list[list[int]]:
+    counts = torch.zeros(10, 10, dtype=torch.int64)
+    predictions = training.predict(run.model, small.test, small).argmax(1)
+    for true, predicted in zip(small.test.labels, predictions, strict=True):
+        counts[true, predicted] += 1
+    return counts.tolist()
+
+
+def test_a_seed_repeats_to_the_bit_and_leaves_the_global_random_state(small: data.Data) -> None:
+    recipe = replace(SHORT, augmentation="crop+flip+rotation+cutout")
+    before = torch.get_rng_state()
+    first, again = (fit(small_net(), small, recipe, verbose=False) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert equal_weights(first.model, again.model)
+    assert without_seconds(first) == without_seconds(again)
+    other = fit(small_net(), small, replace(recipe, seed=1), verbose=False)
+    assert not equal_weights(first.model, other.model)
+
+
+RECIPES = [
+    Recipe(4, 64, "adam", augmentation="crop+flip", schedule="onecycle"),
+    Recipe(4, 64, "nesterov", 0.05, momentum=0.9, weight_decay=5e-4, schedule="cosine"),
+    Recipe(4, 64, "rmsprop", momentum=0.5, label_smoothing=0.1),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.optimizer)
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    small: data.Data, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(small_net(), small, recipe, verbose=False)
+    epochs = []
+    run_epoch = training._State.run_epoch
+
+    def interrupted(state: training._State) -> None:
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        epochs.append(run_epoch(state))
+
+    monkeypatch.setattr(training._State, "run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_net(), small, recipe, folder=tmp_path, verbose=False)
+    monkeypatch.undo()
+    resumed = fit(small_net(), small, recipe, folder=tmp_path, verbose=False)
+    assert equal_weights(whole.model, resumed.model)
+    assert without_seconds(whole) == without_seconds(resumed)
+    assert whole.record["test"] == resumed.record["test"]
+    assert whole.record["digest"] == resumed.record["digest"]
+
+
+VICTIM = """
+    import sys
+    import torch
+    from cifar_utils import data, models, results, training
+    torch.set_num_threads(1)
+    small = data.load("sketches", train_size=400, val_size=100)
+    recipe = training.Recipe(epochs=6, batch_size=64, augmentation="crop+flip")
+    results.Experiment("test", out=sys.argv[1]).run(
+        "victim", models.build("DropoutCNN"), small, recipe)
+"""
+
+
+def test_a_killed_process_goes_on_to_the_same_weights(small: data.Data, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(tmp_path)]
+    checkpoint = tmp_path / "victim" / "checkpoint.pt"
+    killed = 0
+    for delay in (0.0, 0.13):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        stamp = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != stamp:
+                time.sleep(delay)
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                killed += 1
+                break
+            time.sleep(0.002)
+        process.stdout.close()
+    assert killed == 2
+    subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    recipe = Recipe(epochs=6, batch_size=64, augmentation="crop+flip")
+    whole = fit(small_net(), small, recipe, verbose=False)
+    weights = torch.load(tmp_path / "victim" / "weights.pt", weights_only=True)
+    assert all(torch.equal(weights[k], v) for k, v in whole.model.state_dict().items())
+    assert {path.name for path in checkpoint.parent.iterdir()} == {"weights.pt", "record.json"}
+
+
+def test_a_checkpoint_that_does_not_read_is_set_aside(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
+    run = fit(small_net(), small, SHORT, folder=tmp_path, verbose=False)
+    assert "checkpoint.pt does not read" in capsys.readouterr().out
+    assert (tmp_path / "checkpoint.pt.unreadable").exists()
+    assert equal_weights(run.model, fit(small_net(), small, SHORT, verbose=False).model)
+
+
+def test_a_checkpoint_of_another_recipe_is_not_continued(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    fit(small_net(), small, SHORT, folder=tmp_path, verbose=False)
+    other = replace(SHORT, lr=2e-3)
+    run = fit(small_net(), small, other, folder=tmp_path, verbose=False)
+    assert "another network, recipe or data" in capsys.readouterr().out
+    assert equal_weights(run.model, fit(small_net(), small, other, verbose=False).model)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_said(
+    small: data.Data, capsys: pytest.CaptureFixture
+) -> None:
+    run = fit(small_net(), small, Recipe(epochs=9, optimizer="sgd", lr=1e9))
+    assert run.diverged == {"epoch": 1, "lr": 1e9}
+    assert len(run.history) == 1 and math.isnan(run.test["accuracy"])
+    assert "epoch 1 at learning rate 1e+09" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", training.OPTIMIZERS)
+def test_every_optimizer_learns_and_holds_this_model_s_parameters(
+    small: data.Data, name: str
+) -> None:
+    lr, momentum = {"sgd": (0.05, 0.0), "nesterov": (0.05, 0.9)}.get(name, (1e-3, 0.0))
+    recipe = Recipe(epochs=3, optimizer=name, lr=lr, momentum=momentum)
+    model = small_net(name="SimpleCNN")
+    optimizer = training.make_optimizer(model, recipe)
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert held == {id(p) for p in model.parameters()}
+    history = fit(model, small, recipe, test=False, verbose=False).history
+    assert history.train_loss.iloc[-1] < history.train_loss.iloc[0]
+
+
+def test_weight_decay_falls_on_weights_only() -> None:
+    model = small_net(name="NotSimpleCNN")
+    optimizer = training.make_optimizer(model, Recipe(weight_decay=0.1))
+    decayed = {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
+    expected = [
+        layer.weight for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    assert decayed == {id(p) for p in expected}
+
+
+def test_schedules(small: data.Data) -> None:
+    def rates(schedule: str) -> list[float]:
+        recipe = Recipe(epochs=8, batch_size=200, lr=0.01, schedule=schedule)
+        return fit(small_net(), small, recipe, test=False, verbose=False).history.lr.tolist()
+
+    assert rates("constant") == [0.01] * 8
+    cosine = [0.01 * (1 + math.cos(math.pi * epoch / 8)) / 2 for epoch in range(8)]
+    assert rates("cosine") == pytest.approx(cosine)
+    onecycle = rates("onecycle")
+    assert onecycle[:3] == sorted(onecycle[:3]) and onecycle[3:] == sorted(onecycle[3:])[::-1]
+    assert 0.009 < max(onecycle) <= 0.01 and onecycle[-1] < 0.001
+
+
+def test_label_smoothing_changes_training_and_not_what_is_reported(small: data.Data) -> None:
+    recipe = Recipe(epochs=1, batch_size=400, lr=1e-9)
+    plain, smooth = (
+        fit(small_net(name="SimpleCNN"), small, replace(recipe, label_smoothing=s), verbose=False)
+        for s in (0.0, 0.2)
+    )
+    assert plain.history.train_loss[0] == pytest.approx(smooth.history.train_loss[0])
+    assert not equal_weights(plain.model, smooth.model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be of type int"),
+        ({"lr": "fast"}, "lr is 'fast'; it must be of type float"),
+        ({"lr": 0.0}, "lr is 0.0"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"momentum": 1.0}, "momentum is 1.0"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
+        ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
+        ({"optimizer": "adamm"}, "'adamm'; there are: sgd, nesterov, rmsprop, adam, adamw"),
+        ({"optimizer": "nesterov"}, "needs a momentum"),
+        ({"schedule": "step"}, "'step'; there are: constant, cosine, onecycle"),
+        ({"augmentation": "blur"}, "'blur'"),
+    ],
+)
+def test_a_bad_recipe_is_named(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(Recipe(), **change)
+
+
+def test_bad_calls_are_named_before_training(small: data.Data) -> None:
+    with pytest.raises(ValueError, match="batch_size is 500.*400 images"):
+        fit(small_net(), small, Recipe(batch_size=500))
+    with pytest.raises(ValueError, match="'tpu' is not here; there are: .*cpu"):
+        fit(small_net(), small, SHORT, device="tpu")
+
+
+def test_the_digest_follows_what_determines_the_numbers(small: data.Data) -> None:
+    model, recipe = small_net(), Recipe()
+    base = training.digest(model, small, recipe)
+    assert base == training.digest(small_net(), small, Recipe())
+    others = [
+        training.digest(small_net(seed=1), small, recipe),
+        training.digest(models.build("DropoutCNN", p=0.2), small, recipe),
+        training.digest(model, small, replace(recipe, seed=1)),
+        training.digest(model, small.with_normalisation("half"), recipe),
+        training.digest(model, data.load("sketches", train_size=300, val_size=100), recipe),
+    ]
+    assert len({base, *others}) == 6
