@@ -13,7 +13,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import data, download, results, study
+from cifar_utils import data, download, report, results, study
 
 out_option = click.option(
     "--out",
@@ -100,14 +100,11 @@ def sweep(
     _end(failures + study.diverged(planned), said)
 
 
-@main.command()
+@main.command("report")
 @click.argument("folder", type=click.Path(exists=True, path_type=Path), default=results.EVIDENCE)
-@click.option(
-    "--save-to",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Also copy the full profile's records there, one file a run (results/ is the evidence).",
-)
-def report(folder: Path, save_to: Path | None) -> None:
+@click.option("--keep", is_flag=True, help="Copy the full profile's records into results/.")
+@click.option("--refresh", is_flag=True, help="Renew README's table and images/ from results/.")
+def print_report(folder: Path, keep: bool, refresh: bool) -> None:
     """Print n, mean, spread and 95 % interval of test accuracy for the records in FOLDER."""
     frame = results.load(folder)
     if frame.empty:
@@ -115,9 +112,14 @@ def report(folder: Path, save_to: Path | None) -> None:
     for (profile, name), rows in frame.groupby(["profile", "data"]):
         click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
         click.echo(_readable(results.summary(rows).reset_index()))
-    if save_to:
-        for path in results.publish(folder, save_to):
-            click.echo(f"kept {path}")
+    if keep:
+        for path in results.publish(folder, results.EVIDENCE):
+            click.echo(f"kept {path.relative_to(data.PROJECT)}")
+    if refresh:
+        evidence = results.load(profile="full")
+        report.write_readme(evidence)
+        for path in report.draw_images(evidence):
+            click.echo(f"drew {path.relative_to(data.PROJECT)}")
 
 
 @main.command("data")

@@ -29,7 +29,7 @@ CONFIDENCE = 0.95
 COLUMNS = (
     "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
     "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "seconds", "diverged",
-    "history", "confusion",
+    "environment", "history", "confusion",
 )  # fmt: skip
 
 
