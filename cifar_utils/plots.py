@@ -24,8 +24,9 @@ from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
-from scipy import stats
 from torch import Tensor
+
+from cifar_utils import results
 
 if TYPE_CHECKING:
     from cifar_utils.data import Split
@@ -76,6 +77,8 @@ def _figure(title: str, size: Pair, rows: int = 1, columns: int = 1, **options: 
 def _legend_below(figure: Figure, handles: Sequence, title: str | None = None) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles)
     columns = min(len(handles), max(1, int(11 * figure.get_figwidth() / (longest + 7))))
+    rows = -(-len(handles) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.25 * (rows - 1))  # the panels keep theirs
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=title)
 
 
@@ -204,7 +207,7 @@ def learning_curves(histories: Histories, *, title: str) -> Figure:
                     ax.fill_between(runs.index, runs.min(axis=1), runs.max(axis=1), lw=0,
                                     color=look["color"], alpha=0.15)  # fmt: skip
     for ax, label in ((left, "loss (nats)"), (right, "accuracy (%)")):
-        ax.set(xlabel="epoch", ylabel=label)
+        ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, ax.dataLim.x1 + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if left.get_ylim()[1] > 50:  # else a run on its way to infinity flattens all the others
         left.set(yscale="log", ylabel="loss (nats, logarithmic scale)")
@@ -294,18 +297,21 @@ def comparison(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> 
     twice = frame.duplicated(["variant", "seed"]).any()
     _demand(not twice, "a variant has a seed twice; choose one notebook and one profile first")
     looks, ticks, unit = _looks(frame["variant"]), [], UNITS.get(metric, "no unit")
+    values = frame[metric].astype(float).replace([np.inf, -np.inf], np.nan)
+    frame = frame.assign(**{metric: values * (100 if unit == "%" else 1), "notebook": ""})
+    means = results.summary(frame, metric).droplevel("notebook")
     figure, ((ax,),) = _figure(title, (10, 0.75 * len(looks) + 1.7))
     for place, (name, look) in enumerate(looks.items()):
-        values = frame.loc[frame["variant"] == name, metric].to_numpy(float)
-        finite = values[np.isfinite(values)] * (100 if unit == "%" else 1)
-        n, lost = len(finite), len(values) - len(finite)
-        ax.plot(finite, np.full(n, place + 0.15), ls="", alpha=0.75, label=name, **look)
+        dots = frame.loc[frame["variant"] == name, metric]
+        n, lost = dots.count(), int(dots.isna().sum())
+        ax.plot(dots, np.full(len(dots), place + 0.15), ls="", alpha=0.75, label=name, **look)
         if n > 1:
-            mean, half = finite.mean(), stats.t.ppf(0.975, n - 1) * stats.sem(finite)
+            mean, half = means.loc[name, "mean"], means.loc[name, "high"] - means.loc[name, "mean"]
             ax.errorbar(mean, place - 0.12, xerr=half, fmt="|", ms=12, capsize=4, color="0.15")
             ax.annotate(f"{mean:.4g}", (mean, place - 0.2), ha="center", va="bottom", fontsize=10)
         ticks.append(f"{name}\nn = {n}" + f", {lost} without a value" * (lost > 0))
-    ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylim=(len(ticks) - 0.5, -0.6))
+    ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylabel="variant")
+    ax.set_ylim(len(ticks) - 0.5, -0.6)
     ax.set_xlabel(f"{metric} ({unit})\ndots: runs; bar: mean and 95 % t-interval")
     ax.margins(x=0.08)
     ax.grid(False, axis="y")
@@ -346,7 +352,8 @@ def activation_histograms(activations: Mapping[str, Mapping[str, Tensor]], *, ti
     left out. Above each: the layer, and the mean ± standard deviation of its outputs.
     """
     finite = {(name, layer): tensor[tensor.isfinite()].detach().cpu().numpy()
-              for name, layers in activations.items() for layer, tensor in layers.items()}  # fmt: skip
+              for name, layers in activations.items()
+              for layer, tensor in layers.items()}  # fmt: skip
     _demand(finite and all(map(len, finite.values())), "no layers, or one without finite outputs")
     ends = np.array([np.quantile(array, (0.005, 0.995)) for array in finite.values()])
     edges = np.linspace(ends.min(), ends.max() + 1e-9, 61)
@@ -431,34 +438,29 @@ def surface_3d(surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title:
     return figure
 
 
-def loss_against_step(losses: Mapping[str, ArrayLike], *, title: str, log: bool = True) -> Figure:
-    """Draw the loss after each step, from step 0 (the start); NaN and inf leave gaps."""
-    _demand(losses, "there are no losses to draw")
+def _against_step(series: Mapping[str, ArrayLike], what: str, log: bool, title: str) -> Figure:
+    _demand(series, f"there is no {what} to draw")
     figure, ((ax,),) = _figure(title, (9, 4.8))
-    for name, look in _looks(losses).items():
-        heights = np.array(losses[name], dtype=float)
-        _demand(heights.ndim == 1 and len(heights), f"losses {name!r} need one value a step")
+    for name, look in _looks(series).items():
+        heights = np.array(series[name], dtype=float)
+        _demand(heights.ndim == 1 and len(heights), f"{what} {name!r} needs one value a step")
         heights[~np.isfinite(heights)] = np.nan
         ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
     ax.set(xlabel="step (number of updates)", yscale="log" if log else "linear")
-    ax.set_ylabel("loss (logarithmic scale)" if log else "loss")
+    ax.set_ylabel(what + " (logarithmic scale)" * log)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _legend_below(figure, ax.lines)
     return figure
+
+
+def loss_against_step(losses: Mapping[str, ArrayLike], *, title: str, log: bool = True) -> Figure:
+    """Draw the loss after each step, from step 0 (the start); NaN and inf leave gaps."""
+    return _against_step(losses, "loss", log, title)
 
 
 def learning_rate(rates: Mapping[str, ArrayLike], *, title: str) -> Figure:
     """Draw the learning rate that each schedule gives each step, from step 0."""
-    _demand(rates, "there are no rates to draw")
-    figure, ((ax,),) = _figure(title, (9, 4))
-    for name, look in _looks(rates).items():
-        heights = np.asarray(rates[name], dtype=float)
-        _demand(heights.ndim == 1 and len(heights), f"rates {name!r} need one value a step")
-        ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
-    ax.set(xlabel="step (number of updates)", ylabel="learning rate")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend_below(figure, ax.lines)
-    return figure
+    return _against_step(rates, "learning rate", False, title)
 
 
 def saliency(images: Tensor, strengths: Tensor, *, title: str) -> Figure:

@@ -139,14 +139,16 @@ VIEWS: dict[str, tuple[tuple[Part, ...], ...]] = {
          ellipse("light", 0, 0.3, 0.3, 0.28), ellipse("dark", 0, 0.15, 0.14, 0.1),
          *pair(limb("second", 0.45, -0.45, 0.68, 0.25, 0.13, 0.19),
                ellipse("dark", 0.2, -0.15, 0.08, 0.08))),
-        (limb("main", -0.5, 0, -0.8, -0.4, 0.09, 0.06), *legs(0.2, 0.75, 0.1, -0.45, -0.25, 0.25, 0.42),
+        (limb("main", -0.5, 0, -0.8, -0.4, 0.09, 0.06),
+         *legs(0.2, 0.75, 0.1, -0.45, -0.25, 0.25, 0.42),
          limb("main", -0.4, 0.1, 0.35, 0.1, 0.24), limb("main", 0.35, 0.05, 0.5, -0.3, 0.18),
          limb("light", 0.5, -0.3, 0.85, -0.2, 0.2, 0.11), ellipse("main", 0.48, -0.35, 0.25, 0.22),
          ellipse("dark", 0.9, -0.25, 0.07, 0.06), limb("second", 0.35, -0.4, 0.3, -0.05, 0.1, 0.12),
          ellipse("dark", 0.6, -0.4, 0.05, 0.05)),
     ),
     "frog": (
-        (*pair(ellipse("second", 0.62, 0.35, 0.3, 0.28), limb("second", 0.5, 0.62, 0.85, 0.65, 0.09),
+        (*pair(ellipse("second", 0.62, 0.35, 0.3, 0.28),
+               limb("second", 0.5, 0.62, 0.85, 0.65, 0.09),
                ellipse("main", 0.36, -0.4, 0.22, 0.2)),
          ellipse("main", 0, 0.15, 0.68, 0.48), ellipse("light", 0, 0.42, 0.42, 0.22),
          *pair(ellipse("light", 0.36, -0.42, 0.14, 0.13), ellipse("dark", 0.36, -0.42, 0.07, 0.08),
@@ -155,16 +157,23 @@ VIEWS: dict[str, tuple[tuple[Part, ...], ...]] = {
                limb("second", 0.25, -0.2, 0.65, -0.5, 0.08)),
          ellipse("main", 0, 0.1, 0.36, 0.52), ellipse("main", 0, -0.38, 0.32, 0.26),
          limb("light", 0, -0.2, 0, 0.45, 0.05),
-         *pair(ellipse("light", 0.24, -0.52, 0.11, 0.11), ellipse("dark", 0.25, -0.54, 0.06, 0.06))),
+         *pair(ellipse("light", 0.24, -0.52, 0.11, 0.11),
+               ellipse("dark", 0.25, -0.54, 0.06, 0.06))),
     ),
     "horse": (
-        (limb("second", -0.6, -0.05, -0.82, 0.5, 0.08, 0.11), *legs(0.2, 0.88, 0.09, -0.5, -0.35, 0.25, 0.4),
-         limb("second", 0.25, -0.15, 0.5, -0.72, 0.14, 0.1), limb("main", -0.42, 0.05, 0.3, 0.05, 0.25),
-         limb("main", 0.35, 0, 0.6, -0.6, 0.21, 0.12), limb("main", 0.6, -0.6, 0.88, -0.35, 0.14, 0.09),
+        (limb("second", -0.6, -0.05, -0.82, 0.5, 0.08, 0.11),
+         *legs(0.2, 0.88, 0.09, -0.5, -0.35, 0.25, 0.4),
+         limb("second", 0.25, -0.15, 0.5, -0.72, 0.14, 0.1),
+         limb("main", -0.42, 0.05, 0.3, 0.05, 0.25),
+         limb("main", 0.35, 0, 0.6, -0.6, 0.21, 0.12),
+         limb("main", 0.6, -0.6, 0.88, -0.35, 0.14, 0.09),
          polygon("main", 0.5, -0.65, 0.62, -0.7, 0.55, -0.9)),
-        (*(limb("second", x, y, x - 0.2, y + 0.2, 0.12) for x, y in ((0, -0.6), (-0.2, -0.25), (-0.35, 0.15))),
-         limb("main", -0.35, 0.9, 0.1, -0.4, 0.48, 0.25), limb("main", 0.1, -0.4, 0.62, 0.25, 0.25, 0.15),
-         polygon("main", -0.1, -0.5, 0.12, -0.6, 0.02, -0.95), limb("second", 0.1, -0.65, 0.25, -0.4, 0.07),
+        (*(limb("second", x, y, x - 0.2, y + 0.2, 0.12)
+           for x, y in ((0, -0.6), (-0.2, -0.25), (-0.35, 0.15))),
+         limb("main", -0.35, 0.9, 0.1, -0.4, 0.48, 0.25),
+         limb("main", 0.1, -0.4, 0.62, 0.25, 0.25, 0.15),
+         polygon("main", -0.1, -0.5, 0.12, -0.6, 0.02, -0.95),
+         limb("second", 0.1, -0.65, 0.25, -0.4, 0.07),
          ellipse("dark", 0.24, -0.32, 0.06, 0.06), ellipse("dark", 0.68, 0.24, 0.05, 0.05)),
     ),
     "ship": (
@@ -188,12 +197,19 @@ VIEWS: dict[str, tuple[tuple[Part, ...], ...]] = {
     ),
 }
 
-PAINT = ((0.9, 0.9, 0.92), (0.6, 0.63, 0.68), (0.8, 0.15, 0.12), (0.15, 0.3, 0.7), (0.9, 0.75, 0.2), (0.2, 0.22, 0.25))
-FUR = ((0.5, 0.33, 0.18), (0.33, 0.2, 0.12), (0.5, 0.5, 0.5), (0.85, 0.55, 0.25), (0.9, 0.85, 0.75), (0.15, 0.13, 0.13))
+PAINT = ((0.9, 0.9, 0.92), (0.6, 0.63, 0.68), (0.8, 0.15, 0.12), (0.15, 0.3, 0.7),
+         (0.9, 0.75, 0.2), (0.2, 0.22, 0.25))
+FUR = ((0.5, 0.33, 0.18), (0.33, 0.2, 0.12), (0.5, 0.5, 0.5), (0.85, 0.55, 0.25),
+       (0.9, 0.85, 0.75), (0.15, 0.13, 0.13))
 SKIN = ((0.3, 0.6, 0.2), (0.45, 0.5, 0.2), (0.5, 0.4, 0.25))
-SCENES = {"sky": ((0.45, 0.65, 0.95), (0.8, 0.88, 0.95)), "sea": ((0.7, 0.82, 0.92), (0.15, 0.35, 0.5)),
-          "grass": ((0.6, 0.7, 0.6), (0.35, 0.5, 0.2)), "road": ((0.65, 0.62, 0.58), (0.4, 0.4, 0.42)),
-          "room": ((0.75, 0.65, 0.5), (0.5, 0.35, 0.25)), "wood": ((0.2, 0.3, 0.15), (0.35, 0.28, 0.15))}
+SCENES = {
+    "sky": ((0.45, 0.65, 0.95), (0.8, 0.88, 0.95)),
+    "sea": ((0.7, 0.82, 0.92), (0.15, 0.35, 0.5)),
+    "grass": ((0.6, 0.7, 0.6), (0.35, 0.5, 0.2)),
+    "road": ((0.65, 0.62, 0.58), (0.4, 0.4, 0.42)),
+    "room": ((0.75, 0.65, 0.5), (0.5, 0.35, 0.25)),
+    "wood": ((0.2, 0.3, 0.15), (0.35, 0.28, 0.15)),
+}
 # class: the colours it comes in, the scene it is most often in
 HABITS = {
     "airplane": (PAINT, "sky"), "automobile": (PAINT, "road"), "bird": (FUR + PAINT, "sky"),
@@ -309,21 +325,32 @@ def _pose(count: int, rng: Generator) -> tuple[Floats, Floats, Floats]:
     half = _uniform(rng, -TURN, TURN, count, 1, 1)  # tangent of half the angle
     cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
     side = np.where(rng.random((count, 1, 1)) < 0.5, -size, size)
-    return (cosine * x + sine * y) / side, (cosine * y - sine * x) / (size * stretch), size * (SIDE / 2)
+    return (
+        (cosine * x + sine * y) / side,
+        (cosine * y - sine * x) / (size * stretch),
+        size * (SIDE / 2),
+    )
 
 
 def _colours(count: int, coats: tuple, rng: Generator) -> list[Floats]:
     """One colour (count x 3) for each of `COLOURS`."""
     coat = np.array(coats, np.float32)
     main = coat[rng.integers(len(coat), size=count)]
-    second = np.where(rng.random((count, 1)) < 0.5, main * np.float32(0.7), coat[rng.integers(len(coat), size=count)])
+    second = np.where(
+        rng.random((count, 1)) < 0.5,
+        main * np.float32(0.7),
+        coat[rng.integers(len(coat), size=count)],
+    )
     dark, light = np.full((2, count, 3), [[[0.1]], [[0.85]]], np.float32)
     accent = _uniform(rng, 0.2, 1, count, 3)
-    return [colour + _uniform(rng, -0.15, 0.15, count, 3) for colour in (main, second, dark, light, accent)]
+    return [
+        colour + _uniform(rng, -0.15, 0.15, count, 3)
+        for colour in (main, second, dark, light, accent)
+    ]
 
 
 def _distance(kind: str, numbers: list[Floats], x: Floats, y: Floats) -> Floats:
-    """Signed distance of the points (x, y) to a part's edge (for an ellipse nearly), negative inside."""
+    """Signed distance of (x, y) to a part's edge (for an ellipse nearly), negative inside."""
     if kind == "ellipse":
         middle_x, middle_y, wide, high = numbers
         across, down = (x - middle_x) / wide, (y - middle_y) / high
