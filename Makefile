@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NOTEBOOKS := $(wildcard notebooks/0*.ipynb)
 
-.PHONY: study test lab data notebooks clean
+.PHONY: study test unit lab data notebooks clean
 .DEFAULT_GOAL := study
 
 $(READY): requirements.txt pyproject.toml
@@ -18,11 +19,18 @@ study: $(READY)
 	@$(BIN)/python -m cifar_utils data --optional
 	@$(BIN)/python -m cifar_utils run
 
+# Two jobs of one thread each: faster than one of two, and the threads the notebooks were run with.
 test: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
+		unit $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
+
+unit: $(READY)
 	@$(BIN)/pytest tests
-	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks
+
+nbval/%: $(READY)
+	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb
 
 lab: $(READY)
 	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks

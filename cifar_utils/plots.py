@@ -434,7 +434,7 @@ def surface_3d(surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title:
     _draw_paths(ax, paths)
     ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1", zlabel="loss")
     ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = 9
-    ax.set_box_aspect(None, zoom=0.88)  # else the label of the loss is clipped
+    ax.set_box_aspect(None, zoom=1.1)  # the margins are wide
     return figure
 
 

@@ -23,8 +23,9 @@ LABELS = torch.arange(40) % 10
 SPLIT = SimpleNamespace(images=torch.zeros(40, 3, 32, 32, dtype=torch.uint8), labels=LABELS)
 WRONG = torch.nn.functional.one_hot((LABELS + 1) % 10, 10)
 NAMES = [f"NotSimpleCNN without BatchNorm, learning rate {rate}" for rate in (0.1, 0.01, 0.001)]
-LAYERS = [f"BatchNorm2d-{number}" for number in (1, 2, 3, 10, 11)]
+LAYERS = [f"BatchNorm2d-{number}" for number in range(1, 10)]
 MAPS = {name: torch.rand(1, 16, 32, 32) for name in LAYERS}
+OUTPUTS = {name: MAPS[name] for name in LAYERS[:4]}
 WALK = pd.DataFrame(
     {
         "layer": [f"BatchNorm2d-{number + 1}" for number in range(13)],
@@ -82,7 +83,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "comparison": lambda: plots.comparison(runs(), title=TITLE),
     "shape_walk": lambda: plots.shape_walk(WALK, title=TITLE),
     "activation_histograms": lambda: plots.activation_histograms(
-        {"with BatchNorm": MAPS, "without BatchNorm": dict(list(MAPS.items())[:3])}, title=TITLE
+        {"with BatchNorm": OUTPUTS, "without BatchNorm": {"Conv2d-1": MAPS[LAYERS[0]]}}, title=TITLE
     ),
     "descent_paths": lambda: plots.descent_paths(ravine, PATHS, title=TITLE, **LIMITS),
     "descent_paths_log": lambda: plots.descent_paths(
