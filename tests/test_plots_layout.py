@@ -79,7 +79,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "filters": lambda: plots.filters(torch.randn(16, 3, 3, 3), title=TITLE),
     "one_filter": lambda: plots.filters(torch.randn(1, 3, 5, 5), title=TITLE),
-    "feature_maps": lambda: plots.feature_maps(MAPS, SPLIT.images[0], title=TITLE),
+    "feature_maps": lambda: plots.feature_maps(MAPS, SPLIT.images[0], title="one line"),
     "comparison": lambda: plots.comparison(runs(), title=TITLE),
     "shape_walk": lambda: plots.shape_walk(WALK, title=TITLE),
     "activation_histograms": lambda: plots.activation_histograms(
