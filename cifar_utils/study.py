@@ -32,6 +32,7 @@ from cifar_utils.training import Recipe
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
 SET_BY_STUDY = ("profile", "seed", "out")
+STOP_SECONDS = 8
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -208,7 +209,7 @@ def run(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in list(running.values()):
-            process.send_signal(signal.SIGINT)
+            _stop(process)
         pool.shutdown()
 
 
@@ -266,6 +267,15 @@ def _execute(job: Job, workers: int, running: dict[Job, subprocess.Popen]) -> Ou
         return Outcome(job, seconds)
     lines = errors.strip().splitlines() or [f"papermill ended with {process.returncode}"]
     return Outcome(job, seconds, _failed_cell(job.output) or lines[-1])
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Let papermill save its notebook; kill it where it does not end."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _is_done(job: Job) -> bool:

@@ -125,7 +125,14 @@ def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(notebooks: Path, tmp_path
         "sys.exit(cli.entry(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, "run", "01", "--out", str(out), "-p", "epochs=2000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a shell's background jobs ignore SIGINT, and their children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     checkpoint = out / "quick+epochs-2000" / "01_first" / "seed-0" / "plain" / "checkpoint.pt"
     deadline = time.monotonic() + 60
     while not checkpoint.exists() and time.monotonic() < deadline:
