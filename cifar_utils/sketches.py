@@ -19,8 +19,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SIDE = 32  # pixels
-USUAL, WOBBLE, SIZE, SHIFT, TURN, NOISE = 0.4, 0.035, (0.6, 1.05), 0.25, 0.2, 0.15
 CHUNK = 200  # pictures drawn from one random generator, equally many of each class
+# How hard it is: set so that depth, more pictures and augmentation each gain visibly.
+USUAL = 0.4  # share of the pictures put in their class's usual scene, the rest get any scene
+WOBBLE = 0.035  # largest change of a part's numbers; less than any ellipse's radius
+SIZE, SHIFT = (0.6, 1.05), 0.25  # of a view, on the square from -1 to 1
+TURN = 0.2  # tangent of half the largest angle a view is turned by (23 degrees)
+NOISE = 0.15  # largest pixel noise, where white is 1
 COLOURS = ("main", "second", "dark", "light", "accent")
 
 
@@ -264,7 +269,7 @@ def _smooth(rng: Generator, cells: int, *shape: int) -> Floats:
     field = _uniform(rng, -1, 1, *shape, cells + 1, cells + 1)
     place = (np.arange(SIDE, dtype=np.float32) + 0.5) * np.float32(cells / SIDE)
     left = place.astype(np.int64)
-    part = place - left
+    part = place - left.astype(np.float32)  # an integer operand would make it all float64
     field = field[..., left] * (1 - part) + field[..., left + 1] * part
     part = part[:, None]
     return field[..., left, :] * (1 - part) + field[..., left + 1, :] * part

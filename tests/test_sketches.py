@@ -59,6 +59,8 @@ def test_every_class_has_views_colours_and_a_scene() -> None:
     assert {scene for _, scene in sketches.HABITS.values()} <= set(sketches.SCENES)
     parts = [part for views in sketches.VIEWS.values() for view in views for part in view]
     assert {part.colour for part in parts} <= set(sketches.COLOURS)
+    ellipses = [part for part in parts if part.kind == "ellipse"]
+    assert min(min(part.radii) for part in ellipses) > sketches.WOBBLE  # else one fills the picture
 
 
 def test_pictures_use_the_range_of_a_byte(drawn: Pictures) -> None:
@@ -81,4 +83,4 @@ def test_a_linear_classifier_learns_something_but_not_all(drawn: Pictures) -> No
     labels = np.asarray(drawn[1])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=100))
     model.fit(pixels[:1000], labels[:1000])
-    assert 0.15 < model.score(pixels[1000:], labels[1000:]) < 0.7
+    assert 0.15 < model.score(pixels[1000:], labels[1000:]) < 0.6
