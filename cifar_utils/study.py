@@ -31,7 +31,7 @@ from cifar_utils.training import Recipe
 
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
-SET_BY_STUDY = ("profile", "seed", "out")
+SET_BY_STUDY = ("profile", "out")
 STOP_SECONDS = 8
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
@@ -111,7 +111,7 @@ def read_overrides(items: Iterable[str]) -> dict[str, str]:
         name, equals, value = item.partition("=")
         if not (name and equals):
             raise ValueError(f"-p {item}: write it as -p name=value")
-        if name in SET_BY_STUDY and name != "seed":
+        if name in SET_BY_STUDY:
             raise ValueError(f"-p {name}=…: the study sets {name} itself; use --profile or --out")
         overrides[name] = value
     return overrides
