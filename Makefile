@@ -10,7 +10,7 @@ NOTEBOOKS := $(wildcard notebooks/0*.ipynb)
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	@echo "making the environment in $(VENV) (a few minutes, once)"
+	@echo "making the environment in $(VENV) (a few minutes, once)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --requirement requirements.txt
 	@touch $@

@@ -21,6 +21,7 @@ from torch import nn
 from cifar_utils import metrics, training
 from cifar_utils.data import PROJECT, Data
 from cifar_utils.files import check_writable, set_aside, write_whole
+from cifar_utils.machine import choose_device
 from cifar_utils.training import Recipe, Run
 
 SCHEMA = 1
@@ -28,8 +29,8 @@ EVIDENCE = PROJECT / "results"
 CONFIDENCE = 0.95
 COLUMNS = (
     "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
-    "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "seconds", "diverged",
-    "environment", "history", "confusion",
+    "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "flip_accuracy", "seconds",
+    "diverged", "environment", "history", "confusion",
 )  # fmt: skip
 
 
@@ -48,9 +49,18 @@ class Experiment:
             check_writable(self.out)
 
     def run(
-        self, variant: str, model: nn.Module, data: Data, recipe: Recipe, *, verbose: bool = True
+        self,
+        variant: str,
+        model: nn.Module,
+        data: Data,
+        recipe: Recipe,
+        *,
+        test: bool = True,
+        verbose: bool = True,
     ) -> Run:
         """Train `model` as one variant, or read the run back where the same one has its record.
+
+        `test` and `verbose` are those of `training.fit`.
 
         Writes `<out>/<variant>/`: `weights.pt` (a plain state dict), then `record.json`; while
         the run lasts `checkpoint.pt`, from which a run that was stopped goes on.
@@ -58,7 +68,7 @@ class Experiment:
         if verbose:
             print(f"{variant} ({data.title})")
         if not self.out:
-            run = training.fit(model, data, recipe, verbose=verbose)
+            run = training.fit(model, data, recipe, test=test, verbose=verbose)
             run.record |= self._names(variant, recipe)
             return run
         folder = self.out / slug(variant)
@@ -66,7 +76,7 @@ class Experiment:
         if known:
             print(f"  already trained: {folder.name}/record.json")
             return known
-        run = training.fit(model, data, recipe, folder=folder, verbose=verbose)
+        run = training.fit(model, data, recipe, folder=folder, test=test, verbose=verbose)
         run.record |= self._names(variant, recipe)
         state = {key: value.cpu() for key, value in model.state_dict().items()}
         write_whole(folder / "weights.pt", lambda beside: torch.save(state, beside))
@@ -94,7 +104,7 @@ class Experiment:
         except Exception as error:
             set_aside(weights, error)
             return None
-        model.to(training.choose_device(), memory_format=torch.channels_last)
+        model.to(choose_device(), memory_format=torch.channels_last)
         return Run(model, recipe, pd.DataFrame(record["history"]), record)
 
 
@@ -249,6 +259,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: record.get(key) for key in COLUMNS},
         **{name: _number(record["test"].get(name)) for name in metrics.NAMES},
+        "flip_accuracy": _number(record.get("test_flip", {}).get("accuracy")),
         "data": record["data"]["name"],
         "epochs": record["recipe"]["epochs"],
         "train_size": record["data"]["train"],

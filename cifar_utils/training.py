@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.profiler import record_function as stage
 from tqdm import tqdm
 
 from cifar_utils import augment, metrics
 from cifar_utils.data import Data, Split, batches
 from cifar_utils.files import set_aside, write_whole
+from cifar_utils.machine import choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -53,7 +54,10 @@ class Recipe:
 
     Weight decay falls on weights alone, not on biases and BatchNorm's γ and β. With "onecycle"
     (Smith and Topin, 2019) `lr` is the highest rate; with "cosine" (Loshchilov and Hutter, 2017)
-    the first. `padding` is the crop's, in pixels. `seed` fixes batches, augmentation and dropout.
+    the first. `padding` is the crop's, in pixels. `averaging` above 0 keeps a moving average of
+    the weights and of BatchNorm's statistics, of which each step leaves that part (0.99: about a
+    hundred steps); it is the average that is validated, tested and returned (Polyak and Juditsky,
+    1992). `seed` fixes batches, augmentation and dropout.
 
     Raises:
         ValueError: a value that cannot be; the message names it and says what can.
@@ -69,6 +73,7 @@ class Recipe:
     label_smoothing: float = 0.0
     augmentation: str = "none"
     padding: int = 4
+    averaging: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,7 +89,7 @@ class Recipe:
             raise ValueError(f"lr is {self.lr}; it must be above 0")
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
             raise ValueError(f"weight_decay is {self.weight_decay}; it must be 0 or more")
-        for name in ("momentum", "label_smoothing"):
+        for name in ("momentum", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be in 0 … 1, below 1")
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -105,7 +110,8 @@ class Run:
     seconds. Losses are cross-entropies in nats, without label smoothing; accuracies fractions;
     all are means over samples. The training columns are gathered during the epoch, in training
     mode and on augmented images. `test` has the six metrics, empty if the test set was not
-    looked at. `confusion` counts test images: a row a true class, a column a predicted one.
+    looked at; `test_flip` those of the probabilities averaged over each image and its mirror
+    image. `confusion` counts test images: a row a true class, a column a predicted one.
     """
 
     model: nn.Module
@@ -117,6 +123,11 @@ class Run:
     def test(self) -> dict[str, float]:
         """The six test metrics as fractions (MCC: −1 … 1)."""
         return {k: math.nan if v is None else v for k, v in self.record["test"].items()}
+
+    @property
+    def test_flip(self) -> dict[str, float]:
+        """The six test metrics with flip averaging, after Krizhevsky et al. (2012)."""
+        return {k: math.nan if v is None else v for k, v in self.record["test_flip"].items()}
 
     @property
     def confusion(self) -> list[list[int]]:
@@ -168,6 +179,7 @@ def fit(
                 _print_epoch(state.history[-1], recipe.epochs)
             if checkpoint:
                 state.save(checkpoint)
+    model.load_state_dict(state.result.state_dict())
     record = state.record(test)
     if state.diverged and verbose:
         print(
@@ -177,14 +189,19 @@ def fit(
     return Run(model, recipe, pd.DataFrame(state.history), record)
 
 
-def predict(model: nn.Module, split: Split, data: Data, batch_size: int = 1000) -> Tensor:
-    """Logits float32 N×C on the CPU, in evaluation mode, without gradients."""
+def predict(
+    model: nn.Module, split: Split, data: Data, batch_size: int = 1000, mirrored: bool = False
+) -> Tensor:
+    """Logits float32 N×C on the CPU, in evaluation mode, without gradients.
+
+    `mirrored` asks for those of the mirror images.
+    """
     device = next(model.parameters()).device
     with torch.inference_mode(), _evaluating(model):
-        logits = [
-            model(data.normalise(images.to(device))).float().cpu()
-            for images, _ in batches(split, batch_size)
-        ]
+        logits = []
+        for images, _ in batches(split, batch_size):
+            inputs = data.normalise(images.to(device))
+            logits.append(model(inputs.flip(3) if mirrored else inputs).float().cpu())
     return torch.cat(logits)
 
 
@@ -204,21 +221,6 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     return OPTIMIZERS[recipe.optimizer](groups, recipe)
-
-
-def choose_device(name: str | None = None) -> torch.device:
-    """The named device, else CUDA, else MPS, else the CPU.
-
-    Raises:
-        ValueError: the named device is not on this machine.
-    """
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    here["cpu"] = True
-    if name is not None and not here.get(name.split(":")[0], False):
-        raise ValueError(
-            f"device {name!r} is not here; there are: {chr(44).join(d for d in here if here[d])}"
-        )
-    return torch.device(name or next(device for device, yes in here.items() if yes))
 
 
 def digest(model: nn.Module, data: Data, recipe: Recipe) -> str:
@@ -247,7 +249,18 @@ class _State:
         self.scheduler = SCHEDULES[recipe.schedule](self.optimizer, recipe, steps)
         self.augment = augment.build(recipe.augmentation, recipe.padding)
         self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.precision = mixed_precision(device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.averaged: AveragedModel | None = None
+        if recipe.averaging:
+            average = get_ema_multi_avg_fn(recipe.averaging)
+            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.history: list[dict[str, float]] = []
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and tested: the average, where there is one."""
+        return self.averaged.module if self.averaged else self.model
 
     @property
     def diverged(self) -> dict[str, float] | None:
@@ -262,7 +275,7 @@ class _State:
         start = time.perf_counter()
         lr = self.scheduler.get_last_lr()[0]
         train_loss, train_accuracy = self._train()
-        val_loss, val_accuracy = evaluate(self.model, self.data.val, self.data)
+        val_loss, val_accuracy = evaluate(self.result, self.data.val, self.data)
         row = {"epoch": len(self.history) + 1}
         row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
         row |= {"val_loss": val_loss, "val_accuracy": val_accuracy}
@@ -270,32 +283,49 @@ class _State:
         self.history.append(row)
 
     def _train(self) -> tuple[float, float]:
-        loss_sum = torch.zeros((), dtype=torch.float64)
-        correct = torch.zeros((), dtype=torch.int64)
+        losses, counts, correct = [], [], torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
         epoch = batches(self.train, self.recipe.batch_size, self.generator)
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
         label = f"epoch {len(self.history) + 1}/{self.recipe.epochs}"
         for images, labels in tqdm(epoch, label, steps, leave=False, disable=None):
-            images = self.augment(self.data.normalise(images), self.generator)
-            logits = self.model(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            with stage("augmentation"):
+                images = self.augment(self.data.normalise(images), self.generator)
+            logits = self._step(images, labels)
+            with stage("bookkeeping"), torch.no_grad():
+                losses.append(F.cross_entropy(logits, labels))
+                counts.append(len(labels))
+                correct += (logits.argmax(1) == labels).sum()
+        total = torch.stack(losses).cpu().double() @ torch.tensor(counts).double()
+        return total.item() / len(self.train), correct.item() / len(self.train)
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One update of the weights; the batch's logits, float32 N×C."""
+        smoothing = self.recipe.label_smoothing
+        with (
+            stage("forward"),
+            torch.autocast(self.device.type, self.precision, enabled=bool(self.precision)),
+        ):
+            logits = self.model(images).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        with stage("backward"):
             self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            self.scaler.scale(loss).backward()
+        with stage("update"):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             self.scheduler.step()
-            with torch.no_grad():
-                if self.recipe.label_smoothing:
-                    loss = F.cross_entropy(logits, labels)
-                loss_sum += loss.cpu() * len(labels)
-                correct += (logits.argmax(1) == labels).sum().cpu()
-        return loss_sum.item() / len(self.train), correct.item() / len(self.train)
+            if self.averaged:
+                self.averaged.update_parameters(self.model)
+        return logits
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
         state = {
             "digest": self.digest,
             "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged else {},
+            "scaler": self.scaler.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "generator": self.generator.get_state(),
@@ -313,6 +343,9 @@ class _State:
                 print(f"{path} is of another network, recipe or data; starting from the beginning")
                 return
             self.model.load_state_dict(state["model"])
+            if self.averaged:
+                self.averaged.load_state_dict(state["averaged"])
+            self.scaler.load_state_dict(state["scaler"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scheduler.load_state_dict(state["scheduler"])
         except Exception as error:
@@ -326,14 +359,11 @@ class _State:
 
     def record(self, test: bool) -> dict[str, Any]:
         """The run as JSON's types; the test set is looked at here and nowhere else."""
-        scores: dict[str, float | None] = {}
-        confusion: list[list[int]] = []
+        tested: dict[str, Any] = {"test": {}, "test_flip": {}, "confusion": []}
         if test and self.diverged:
-            scores = dict.fromkeys(metrics.NAMES)
+            tested |= dict.fromkeys(("test", "test_flip"), dict.fromkeys(metrics.NAMES))
         elif test:
-            probabilities = predict(self.model, self.data.test, self.data).softmax(1)
-            scores = metrics.scores(self.data.test.labels, probabilities)
-            confusion = metrics.confusion(self.data.test.labels, probabilities.argmax(1)).tolist()
+            tested = self._test()
         sizes = {k: len(getattr(self.data, k)) for k in ("train", "val", "test")}
         statistics = {"mean": list(self.data.mean), "std": list(self.data.std)}
         return {
@@ -343,36 +373,23 @@ class _State:
             "recipe": asdict(self.recipe),
             "data": {"name": self.data.name, **sizes, **statistics, "digest": self.data.digest},
             "history": [_finite(row) for row in self.history],
-            "test": scores,
-            "confusion": confusion,
+            **tested,
             "diverged": self.diverged,
             "environment": environment(self.device),
             "seconds": sum(row["seconds"] for row in self.history),
         }
 
-
-@cache
-def environment(device: torch.device) -> dict[str, str | int]:
-    """Where a run was made: versions, processor or GPU, threads, the code's digest."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": platform.system(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "processor": _processor(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "code": code,
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    def _test(self) -> dict[str, Any]:
+        labels = self.data.test.labels
+        seen, mirrored = (
+            predict(self.model, self.data.test, self.data, mirrored=flip).softmax(1)
+            for flip in (False, True)
+        )
+        return {
+            "test": metrics.scores(labels, seen),
+            "test_flip": metrics.scores(labels, (seen + mirrored) / 2),
+            "confusion": metrics.confusion(labels, seen.argmax(1)).tolist(),
+        }
 
 
 def _finite(row: dict[str, float]) -> dict[str, float | None]:

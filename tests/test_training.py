@@ -1,5 +1,7 @@
 import copy
+import itertools
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,12 +11,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cifar_utils import data, models, training
+from cifar_utils import data, machine, metrics, models, results, training
 from cifar_utils.training import Recipe, fit
 
 SHORT = Recipe(epochs=2, batch_size=64)
@@ -86,7 +89,7 @@ def test_modes_are_set_and_only_training_images_are_augmented(small: data.Data) 
     recipe = Recipe(epochs=2, batch_size=400, augmentation="crop+flip")
     fit(model, small, recipe, verbose=False)
     modes = [mode for mode, _ in model.passes]
-    assert modes == [True, False, True, False, False, False]  # last: 2,000 test images in two
+    assert modes == [True, False] * 2 + [False] * 4  # last: 2,000 test images in two, twice
     plain = small.normalise(small.train.images).flatten(1)
     assert torch.equal(model.passes[1][1], small.normalise(small.val.images))
     for at in (0, 2):
@@ -327,3 +330,161 @@ def test_the_digest_follows_what_determines_the_numbers(small: data.Data) -> Non
         training.digest(model, data.load("sketches", train_size=300, val_size=100), recipe),
     ]
     assert len({base, *others}) == 6
+
+
+def test_the_loop_of_notebook_01_gives_the_same_losses_batch_by_batch(
+    small: data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[float] = []
+    cross_entropy = F.cross_entropy
+
+    def noted(*arguments: object, **options: object) -> Tensor:
+        loss = cross_entropy(*arguments, **options)
+        if loss.requires_grad:
+            losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(F, "cross_entropy", noted)
+    cells = nbformat.read(data.PROJECT / "notebooks" / "01_baseline.ipynb", as_version=4).cells
+    loop = next(cell.source for cell in cells if "def train_epoch" in cell.source)
+    names = {"data": data, "F": F}
+    exec(loop, names)
+    model, order = small_net(name="SimpleCNN"), torch.Generator().manual_seed(0)
+    adam = torch.optim.Adam(model.parameters(), SHORT.lr)
+    for _ in range(SHORT.epochs):
+        names["train_epoch"](model, adam, small, SHORT.batch_size, order)
+    by_hand = losses.copy()
+    losses.clear()
+    fit(small_net(name="SimpleCNN"), small, SHORT, test=False, verbose=False)
+    assert len(losses) == 2 * math.ceil(400 / 64)
+    assert losses == pytest.approx(by_hand, abs=1e-6)
+
+
+def _kill_at(moment: str) -> None:
+    """Arrange that this process kills itself at a moment of its training."""
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    save, step, count = torch.save, training._State._step, itertools.count()
+
+    def torn(state: dict, path: Path) -> None:
+        save(state, path)
+        if len(state.get("history", [])) == 3:
+            os.truncate(path, path.stat().st_size // 2)
+            die()
+
+    def unlucky_step(*arguments: object) -> Tensor:
+        return die() if next(count) == 17 else step(*arguments)
+
+    def unlucky_rename(source: Path, target: Path) -> None:
+        return die() if target.name == moment.split()[-1] else os.rename(source, target)
+
+    if moment == "in the middle of an epoch":
+        training._State._step = unlucky_step
+    elif moment == "in the middle of writing checkpoint.pt":
+        torch.save = torn
+    else:
+        os.replace = unlucky_rename
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "in the middle of an epoch",
+        "in the middle of writing checkpoint.pt",
+        "before the renaming of checkpoint.pt",
+        "before the renaming of weights.pt",
+        "before the renaming of record.json",
+    ],
+)
+def test_a_run_killed_at_any_moment_ends_as_one_never_interrupted(
+    small: data.Data, tmp_path: Path, moment: str
+) -> None:
+    recipe = Recipe(5, 64, augmentation="crop+flip", schedule="onecycle", averaging=0.9)
+
+    def run(folder: Path) -> training.Run:
+        experiment = results.Experiment("test", out=folder)
+        return experiment.run("victim", small_net(), small, recipe, verbose=False)
+
+    def victim() -> None:
+        _kill_at(moment)
+        run(tmp_path)
+
+    process = multiprocessing.get_context("fork").Process(target=victim)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    resumed, whole = run(tmp_path), run(tmp_path / "whole")
+    assert equal_weights(resumed.model, whole.model)
+    assert without_seconds(resumed) == without_seconds(whole)
+    told = [results.read(tmp_path / at / "record.json") for at in ("victim", "whole/victim")]
+    for record in told:
+        del record["seconds"]
+        record["history"] = [{**row, "seconds": 0} for row in record["history"]]
+    assert told[0] == told[1]
+    leftovers = {path.name for path in (tmp_path / "victim").glob("[!.]*")}
+    assert leftovers == {"weights.pt", "record.json"}
+
+
+def test_averaging_is_the_moving_average_of_the_weights(
+    small: data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SHORT, averaging=0.8)
+    averages: dict[str, Tensor] = {}
+    step = training._State._step
+
+    def noting(state: training._State, *batch: Tensor) -> Tensor:
+        logits = step(state, *batch)
+        for name, value in state.model.state_dict().items():
+            before = averages.get(name, value)
+            averages[name] = 0.8 * before + 0.2 * value
+        return logits
+
+    monkeypatch.setattr(training._State, "_step", noting)
+    run = fit(small_net(name="NotSimpleCNN"), small, recipe, test=False, verbose=False)
+    for name, value in run.model.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, averages[name], atol=1e-5, rtol=1e-4)
+    monkeypatch.undo()
+    loss, accuracy = training.evaluate(run.model, small.val, small)
+    assert (run.history.val_loss.iloc[-1], run.history.val_accuracy.iloc[-1]) == (loss, accuracy)
+    plain = fit(small_net(name="NotSimpleCNN"), small, SHORT, test=False, verbose=False)
+    assert run.history.train_loss.tolist() == plain.history.train_loss.tolist()
+    assert not equal_weights(run.model, plain.model)
+
+
+def test_flip_averaging_is_that_of_the_probabilities_of_both_images(small: data.Data) -> None:
+    run = fit(small_net(), small, SHORT, verbose=False)
+    mirrored = data.Split(small.test.images.flip(3), small.test.labels)
+    sides = [training.predict(run.model, split, small) for split in (small.test, mirrored)]
+    flipped = training.predict(run.model, small.test, small, mirrored=True)
+    torch.testing.assert_close(flipped, sides[1])
+    assert not torch.allclose(sides[0], sides[1])
+    together = sum(logits.softmax(1) for logits in sides) / 2
+    assert run.test_flip == pytest.approx(metrics.scores(small.test.labels, together))
+    assert run.test == pytest.approx(metrics.scores(small.test.labels, sides[0].softmax(1)))
+
+
+@pytest.mark.parametrize(
+    ("device", "has_bfloat16", "expected"),
+    [("cpu", True, None), ("mps", True, None), ("cuda", True, torch.bfloat16),
+     ("cuda", False, torch.float16)],
+)  # fmt: skip
+def test_precision_is_short_on_cuda_alone(
+    device: str, has_bfloat16: bool, expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
+    assert machine.mixed_precision(torch.device(device)) is expected
+
+
+def test_the_loop_in_short_precision_stays_near_that_in_float32(
+    small: data.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = fit(small_net(name="NotSimpleCNN"), small, SHORT, test=False, verbose=False)
+    monkeypatch.setattr(training, "mixed_precision", lambda device: torch.bfloat16)
+    short = fit(small_net(name="NotSimpleCNN"), small, SHORT, test=False, verbose=False)
+    losses = exact.history.train_loss.tolist(), short.history.train_loss.tolist()
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert all(p.dtype == torch.float32 for p in short.model.parameters())

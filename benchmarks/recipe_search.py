@@ -1,0 +1,88 @@
+"""The search for FinalCNN's recipe, on validation data alone: `python benchmarks/recipe_search.py`.
+
+Trains every candidate of recipes.yaml on all of CIFAR-10, never looks at the test set, and keeps
+a record of each in results/search. What has its record is not trained again; what was stopped
+goes on.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+import torch
+import yaml
+from tqdm import tqdm
+
+from cifar_utils import data, models, results, training
+
+CANDIDATES = Path(__file__).with_name("recipes.yaml")
+KEPT = results.EVIDENCE / "search"
+CHECKPOINTS = data.PROJECT / "runs" / "search"
+
+
+def read_candidates(path: Path) -> dict[str, training.Recipe]:
+    """Every candidate's recipe: the base and what it changes."""
+    told = yaml.safe_load(path.read_text())
+    return {
+        name: training.Recipe(**told["base"] | changes)
+        for name, changes in told["candidates"].items()
+    }
+
+
+def train(name: str, recipe: training.Recipe) -> dict[str, Any]:
+    """Train one candidate on one thread, and keep its record."""
+    torch.set_num_threads(1)
+    images = data.load("cifar10")
+    experiment = results.Experiment("07_final", "search", CHECKPOINTS / f"seed-{recipe.seed}")
+    model = models.build("FinalCNN", recipe.seed)
+    run = experiment.run(name, model, images, recipe, test=False, verbose=False)
+    results.write(run.record, KEPT / f"{results.slug(name)}.seed{recipe.seed}.json")
+    return run.record
+
+
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Validation accuracy and loss at the end, mean over seeds, best first."""
+    frame = frame.assign(val_loss=[rows[-1]["val_loss"] for rows in frame.history])
+    groups = frame.groupby("variant").agg(
+        n=("seed", "count"),
+        val_accuracy=("val_accuracy", "mean"),
+        std=("val_accuracy", "std"),
+        val_loss=("val_loss", "mean"),
+        train_loss=("train_loss", "mean"),
+        seconds=("seconds", "mean"),
+    )
+    return groups.sort_values("val_accuracy", ascending=False)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--seeds", default=1, show_default=True, help="Runs of each candidate.")
+@click.option("--jobs", default=2, show_default=True, help="Candidates side by side.")
+def main(names: tuple[str, ...], seeds: int, jobs: int) -> None:
+    """Train the candidates called NAMES (all by default) and print all records, best first."""
+    candidates = read_candidates(CANDIDATES)
+    unknown = set(names) - set(candidates)
+    if unknown:
+        raise click.UsageError(f"unknown {', '.join(unknown)}; there are: {', '.join(candidates)}")
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = [
+            pool.submit(train, name, replace(candidates[name], seed=seed))
+            for seed in range(seeds)
+            for name in (names or candidates)
+        ]
+        for done in tqdm(as_completed(waiting), "candidates", len(waiting), disable=None):
+            record = done.result()
+            accuracy = record["history"][-1]["val_accuracy"]
+            tqdm.write(f"{record['variant']}, seed {record['seed']}: validation {accuracy:.2%}")
+    frame = results.load(KEPT, profile="search")
+    click.echo(table(frame).to_string(float_format=lambda value: f"{value:.4f}"))
+
+
+if __name__ == "__main__":
+    main()
