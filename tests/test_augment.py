@@ -4,7 +4,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
-from cifar_utils import augment
+from cifar_utils import augment, data
 
 KINDS = {"flip": augment.Flip(), "crop": augment.Crop(4), "rotation": augment.Rotation(30),
          "cutout": augment.Cutout(8)}  # fmt: skip
@@ -118,3 +118,16 @@ def test_bad_input_is_named() -> None:
         augment.build("flip+blur")
     with pytest.raises(ValueError, match="padding is 40.*32×32"):
         augment.build("crop", padding=40)(pictures(), torch.Generator())
+
+
+def test_moves_before_normalisation_and_the_rest_after_give_the_same() -> None:
+    images = pictures()
+    small = data.load("sketches", train_size=100, val_size=10)
+    for names in ("crop+flip+rotation+cutout", "cutout+flip", "flip", "none"):
+        whole = augment.build(names)
+        moves, rest = whole.split()
+        assert moves.steps + rest.steps == whole.steps
+        first, second = (torch.Generator().manual_seed(3) for _ in range(2))
+        expected = whole(small.normalise(images), first)
+        assert torch.equal(rest(small.normalise(moves(images, second)), second), expected)
+    assert augment.build("crop+flip").split()[1].steps == ()
