@@ -170,10 +170,12 @@ def measure(images: int, rounds: int) -> dict[str, Any]:
     }
     one_fit(part)  # the first call pays for loading code
     measured: dict[str, list[float]] = {name: [] for name in contestants}
+    shares = []
     for _ in tqdm(range(rounds), "rounds", disable=None):
         for name, contestant in contestants.items():
             measured[name].append(contestant())
-    return {"rounds": measured, "stages": stage_shares(part)}
+        shares.append(stage_shares(part))
+    return {"rounds": measured, "stages": pd.DataFrame(shares).median().to_dict()}
 
 
 def growth(sizes: tuple[int, ...]) -> dict[str, dict[str, float]]:
@@ -240,8 +242,12 @@ def draw_growth(found: dict[str, Any], path: Path) -> None:
     plots.use_style()
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     panels = (
-        ("seconds_by_size", "training images", "seconds an epoch"),
-        ("seconds_per_1000_by_width", "width (× the channels)", "seconds per 1,000 images"),
+        ("seconds_by_size", "training images (log)", "seconds an epoch (log)"),
+        (
+            "seconds_per_1000_by_width",
+            "width, × FinalCNN's (log)",
+            "seconds per 1,000 images (log)",
+        ),
     )
     for ax, (key, x, y) in zip(axes, panels, strict=True):
         points = {int(size): seconds for size, seconds in found[key].items()}
@@ -254,7 +260,9 @@ def draw_growth(found: dict[str, Any], path: Path) -> None:
             )
         ax.margins(0.12, 0.15)
     threads = found["environment"]["threads"]
-    figure.suptitle(f"What an epoch of FinalCNN costs ({found['data']}, {threads} threads)")
+    figure.suptitle(
+        f"What an epoch of FinalCNN costs ({data.TITLES[found['data']]}, {threads} threads)"
+    )
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)
 

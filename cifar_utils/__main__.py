@@ -117,7 +117,7 @@ def print_report(folder: Path, keep: bool, refresh: bool) -> None:
             click.echo(f"kept {path.relative_to(data.PROJECT)}")
     if refresh:
         evidence = results.load(profile="full")
-        report.write_readme(evidence)
+        report.write_readme(report.blocks(evidence))
         for path in report.draw_images(evidence):
             click.echo(f"drew {path.relative_to(data.PROJECT)}")
 

@@ -191,7 +191,7 @@ def fit(
 
 
 def predict(
-    model: nn.Module, split: Split, data: Data, batch_size: int = 1000, mirrored: bool = False
+    model: nn.Module, split: Split, data: Data, batch_size: int = 200, mirrored: bool = False
 ) -> Tensor:
     """Logits float32 N×C on the CPU, in evaluation mode, without gradients.
 

@@ -13,6 +13,7 @@ def frame(accuracies: list[float]) -> pd.DataFrame:
         {"notebook": "07_final", "variant": "FinalCNN", "network": "FinalCNN", "seed": seed,
          "parameters": 288_778, "epochs": 2, "train_size": 400, "accuracy": accuracy,
          "precision": 0.5, "recall": 0.5, "f1": 0.5, "roc_auc": 0.9, "mcc": 0.4,
+         "flip_accuracy": accuracy + 0.01,
          "environment": {"processor": "CPU", "instructions": "AVX2", "threads": 1,
                          "torch": "2", "python": "3"},
          "confusion": [[5] * 10] * 10,
@@ -24,7 +25,9 @@ def frame(accuracies: list[float]) -> pd.DataFrame:
 
 
 def test_readme_is_what_the_records_give() -> None:
-    assert report.readme_block(EVIDENCE) in report.README.read_text(encoding="utf-8")
+    text = report.README.read_text(encoding="utf-8")
+    for name, block in report.blocks(EVIDENCE).items():
+        assert report.fill(text, name, block) == text
 
 
 def test_every_image_of_readme_is_there() -> None:
@@ -44,16 +47,30 @@ def test_the_table_gives_mean_and_spread() -> None:
 
 def test_writing_replaces_the_block_and_nothing_else(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n")
-    report.write_readme(frame([0.8]), readme)
+    readme.write_text("before\n<!-- a: start -->\nold\n<!-- a: end -->\nafter\n")
+    report.write_readme({"a": "new"}, readme)
     text = readme.read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("\nafter\n")
-    assert "old" not in text and report.table(frame([0.8])) in text
-    report.write_readme(frame([0.8]), readme)
+    assert text == "before\n<!-- a: start -->\nnew\n<!-- a: end -->\nafter\n"
+    report.write_readme({"a": "new"}, readme)
     assert readme.read_text(encoding="utf-8") == text
-    readme.write_text("no marks")
-    with pytest.raises(ValueError, match="has no lines"):
-        report.write_readme(frame([0.8]), readme)
+    with pytest.raises(ValueError, match="no lines <!-- b: start -->"):
+        report.write_readme({"b": "new"}, readme)
+
+
+def test_speed_is_told_from_what_the_benchmarks_wrote() -> None:
+    where = {"processor": "CPU", "instructions": "AVX2", "threads": 2, "torch": "2", "python": "3"}
+    speed = {
+        "images_per_second": {"plain loop, 0 workers": 1000.0, "fit, one process": 3000.0},
+        "rounds": {"fit, one process": [1.0, 2.0, 3.0]},
+        "stages": {"forward": 0.4, "backward": 0.6},
+        "roofline_fraction": 0.5, "study_roofline_fraction": 0.6, "load_seconds": 1.0,
+        "evaluate_10000_seconds": 0.5, "peak_memory_gb": 1.5, "environment": where,
+    }  # fmt: skip
+    runs = [{"epochs": 8, "seconds": s, "operations": 6e12, "test": a}
+            for s, a in ((100, 0.80), (110, 0.82), (120, 0.84))]  # fmt: skip
+    text = report.speed_block(speed, {"claim": 0.809, "runs": runs, "environment": where})
+    assert "| fit, one process | 3,000 | 3.00 |" in text and "backward 60.0 %" in text
+    assert "82.00 ± 2.00 %, 110 ± 10 s, 6.0·10¹²" in text and "of which 2 clear it" in text
 
 
 def test_images_are_drawn_from_records(tmp_path: Path) -> None:
