@@ -135,5 +135,7 @@ def _machine(where: Mapping[str, Any]) -> str:
 
 
 def _mean_and_spread(values: pd.Series) -> str:
+    if values.isna().all():
+        return "–"
     mean = f"{100 * values.mean():.2f}"
     return f"{mean} ± {100 * values.std():.2f}" if len(values) > 1 else mean
