@@ -1,0 +1,41 @@
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cifar_utils import data, models
+
+BENCHMARKS = data.PROJECT / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import recipe_search  # noqa: E402
+import throughput  # noqa: E402
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_operations_are_three_times_the_multiply_adds_but_for_the_input_s_gradient(
+    width: int,
+) -> None:
+    adds = models.layer_table(models.build("FinalCNN", width=width)).multiply_adds
+    assert throughput.training_operations(width) == 2 * (3 * adds.sum() - adds[0])
+
+
+def test_shares_of_the_stages_are_a_whole(small: data.Data) -> None:
+    shares = throughput.stage_shares(small)
+    assert set(shares) == {
+        "batch", "augmentation", "forward", "backward", "update", "bookkeeping"
+    }  # fmt: skip
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(0 < share < 1 for share in shares.values())
+    assert shares["backward"] > shares["augmentation"]
+
+
+def test_candidates_change_the_base_and_one_recipe_is_chosen_from(tmp_path: Path) -> None:
+    candidates = recipe_search.read_candidates(recipe_search.CANDIDATES)
+    assert candidates["padding 4"] == replace(candidates["base"], padding=4)
+    assert len(set(candidates.values())) == len(candidates)
+    wrong = tmp_path / "recipes.yaml"
+    wrong.write_text("base: {}\ncandidates:\n  odd: {optimizer: magic}\n")
+    with pytest.raises(ValueError, match="magic"):
+        recipe_search.read_candidates(wrong)
