@@ -1,4 +1,6 @@
-"""The six metrics of the study, macro-averaged and class by class, all by scikit-learn."""
+"""The six metrics of the study, macro-averaged and class by class, all by scikit-learn; and how
+far a network's confidence can be believed.
+"""
 
 from __future__ import annotations
 
@@ -69,13 +71,60 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10) -> n
     return confusion_matrix(labels, predictions, labels=range(classes))
 
 
-def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> pd.DataFrame:
+    """Confidence against accuracy, a row a bin of equal width: count, confidence, accuracy.
+
+    An answer's confidence is the probability of the predicted class; bin m holds those in
+    ((m − 1) / bins, m / bins]. Confidence and accuracy are means over the bin's answers, NaN
+    where it has none.
+
+    Args:
+        labels: N true classes.
+        probabilities: N×C, each row sums to 1.
+
+    Raises:
+        ValueError: no images, shapes that do not fit, what is not a probability, or no bins.
+    """
+    labels, probabilities = _fitting(labels, probabilities)
+    if bins < 1 or not len(labels):
+        raise ValueError(f"{len(labels)} images in {bins} bins: each must be at least 1")
+    if not ((probabilities >= 0) & (probabilities < 1.0001)).all():
+        raise ValueError("not all are in 0 … 1: apply softmax to logits first")
+    confidence = probabilities.max(axis=1)
+    edges = np.linspace(0, 1, bins + 1)
+    place = pd.Index(np.searchsorted(edges, confidence.clip(0, 1)), name="bin")
+    answers = {"confidence": confidence, "accuracy": probabilities.argmax(axis=1) == labels}
+    groups = pd.DataFrame(answers, index=place).astype(float).groupby(level=0)
+    table = groups.mean().reindex(range(1, bins + 1))
+    table.insert(0, "count", groups.size().reindex(table.index, fill_value=0))
+    return table
+
+
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, bins: int = 15
+) -> float:
+    """The mean distance of accuracy from confidence over the bins, weighted by their counts.
+
+    Guo et al. (2017), "On calibration of modern neural networks", equation 3, whose 15 bins are
+    the default; a fraction. Arguments and errors are those of `reliability`.
+    """
+    table = reliability(labels, probabilities, bins)
+    gaps = (table.accuracy - table.confidence).abs()
+    return float((gaps * table["count"]).sum() / table["count"].sum())
+
+
+def _fitting(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1]:
         raise ValueError(
             f"labels of shape {labels.shape} and probabilities of shape {probabilities.shape} "
             "do not fit: N labels need N×C probabilities"
         )
+    return labels, probabilities
+
+
+def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    labels, probabilities = _fitting(labels, probabilities)
     missing = sorted(set(range(probabilities.shape[1])) - set(labels.tolist()))
     if missing:
         raise ValueError(f"no label of class {missing}: its ROC-AUC is undefined; use more images")

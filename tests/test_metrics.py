@@ -79,3 +79,52 @@ def test_bad_input_is_named() -> None:
         metrics.scores(labels[:-1], probabilities)
     with pytest.raises(ValueError, match=r"class \[9\].*more images"):
         metrics.scores(labels[labels != 9], probabilities[labels != 9])
+
+
+def test_expected_calibration_error_equals_the_formula_by_hand() -> None:
+    labels, probabilities = case()
+    bins, by_hand = 15, 0.0
+    for m in range(1, bins + 1):
+        inside = [
+            (max(row), float(row.argmax() == label))
+            for row, label in zip(probabilities, labels, strict=True)
+            if (m - 1) / bins < max(row) <= m / bins
+        ]
+        if inside:
+            confidence, right = np.mean(inside, axis=0)
+            by_hand += len(inside) / len(labels) * abs(right - confidence)
+    assert by_hand > 0.01
+    found = metrics.expected_calibration_error(labels, probabilities)
+    assert found == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_reliability_puts_an_edge_into_the_bin_below_and_keeps_empty_bins() -> None:
+    probabilities = [[0.5, 0.5], [0.4, 0.6], [0.2, 0.8], [0.0, 1.0]]
+    table = metrics.reliability([0, 1, 0, 1], probabilities, bins=4)
+    assert table["count"].tolist() == [0, 1, 1, 2]
+    assert table.confidence.tolist()[1:] == pytest.approx([0.5, 0.6, 0.9])
+    assert table.accuracy.tolist()[1:] == [1, 1, 0.5] and np.isnan(table.accuracy[1])
+    found = metrics.expected_calibration_error([0, 1, 0, 1], probabilities, bins=4)
+    assert found == pytest.approx((0.5 + 0.4 + 2 * 0.4) / 4)
+
+
+def test_a_coin_that_knows_it_is_a_coin_is_calibrated_and_a_sure_one_is_not() -> None:
+    labels = np.array([0, 1] * 50)
+    honest, sure = np.tile([0.5, 0.5], (100, 1)), np.tile([1.0, 0.0], (100, 1))
+    assert metrics.expected_calibration_error(labels, honest) == 0
+    assert metrics.expected_calibration_error(torch.tensor(labels), torch.tensor(sure)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "bins", "message"),
+    [
+        ([0], [[0.5, 0.5]] * 2, 15, "do not fit"),
+        ([0], [[0.5, 0.5]], 0, "0 bins"),
+        ([], np.zeros((0, 2)), 15, "0 images"),
+        ([0], [[2.0, -1.0]], 15, "softmax"),
+        ([0], [[np.nan, 0.5]], 15, "softmax"),
+    ],
+)
+def test_reliability_refuses(labels: list, probabilities: list, bins: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        metrics.reliability(labels, probabilities, bins)
