@@ -182,12 +182,15 @@ def _by_epoch(name: str, histories: pd.DataFrame | Sequence) -> pd.DataFrame:
     return table.replace([np.inf, -np.inf], np.nan)
 
 
-def learning_curves(histories: Histories, *, title: str) -> Figure:
+def learning_curves(
+    histories: Histories, *, title: str, among: Iterable[str] | None = None
+) -> Figure:
     """Draw loss and accuracy against epochs, training dashed and validation solid.
 
     A variant has one history or a list of them (seeds; rows of dicts will do): then the line is
     their mean and the band spans the smallest to the largest. A run that breaks off (not finite,
-    or shorter than the others) is counted in the legend and left out from there on.
+    or shorter than the others) is counted in the legend and left out from there on. `among` names
+    all variants where `histories` has some of them, so that these keep their looks.
     """
     _demand(histories, "there are no histories to draw")
     tables = {name: _by_epoch(name, value) for name, value in histories.items()}
@@ -195,7 +198,9 @@ def learning_curves(histories: Histories, *, title: str) -> Figure:
     if max(len(table.columns) for table in tables.values()) > 4:
         title += "; line: mean of n seeds; band: smallest to largest"
     figure, ((left, right),) = _figure(title, (12, 4.8), 1, 2)
-    for name, look in _looks(tables).items():
+    looks = _looks(among if among is not None else tables)
+    _demand(set(tables) <= set(looks), f"{sorted(set(tables) - set(looks))} are not in `among`")
+    for name, look in ((name, looks[name]) for name in tables):
         for ax, metric, factor in ((left, "loss", 1), (right, "accuracy", 100)):
             for split, style in (("train", {"ls": "--", "mfc": "white"}), ("val", {"ls": "-"})):
                 runs = factor * tables[name][f"{split}_{metric}"]
@@ -472,3 +477,54 @@ def saliency(images: Tensor, strengths: Tensor, *, title: str) -> Figure:
     _demand(tuple(strengths.shape) == expected, f"need {expected}; got {tuple(strengths.shape)}")
     shades = plt.get_cmap("inferno")(_unit(strengths).numpy())[..., :3]
     return _picture_rows({"picture": _pictures(images), "strength": shades}, title)
+
+
+def reliability_diagram(tables: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """Draw accuracy against confidence, and how the answers spread over the confidences.
+
+    `tables` holds one of `metrics.reliability` for each variant, all with the same bins. The
+    legend gives the expected calibration error: the mean distance from the diagonal.
+    """
+    _demand(tables, "there are no tables to draw")
+    needed = {"count", "confidence", "accuracy"}
+    _demand(all(needed <= set(table) for table in tables.values()), f"tables need {needed}")
+    figure, ((left, right),) = _figure(title, (11, 5), 1, 2)
+    left.axline((0, 0), slope=1, color="0.4", ls=":")
+    for name, look in _looks(tables).items():
+        table, shares = tables[name], tables[name]["count"] / tables[name]["count"].sum()
+        error = ((table["accuracy"] - table["confidence"]).abs() * shares).sum()
+        some = 100 * table.dropna(subset=["accuracy"])
+        label = f"{name}: expected calibration error {100 * error:.1f} %"
+        left.plot(some["confidence"], some["accuracy"], label=label, **look)
+        edges = np.linspace(0, 100, len(table) + 1)
+        right.stairs(100 * shares, edges, color=look["color"], lw=2)
+    left.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence (%)", ylabel="accuracy (%)")
+    left.set_title("dotted: confidence and accuracy are equal")
+    right.set(xlim=(0, 100), xlabel="confidence (%)", ylabel="share of the answers (%)")
+    _legend_below(figure, left.lines[1:])
+    return figure
+
+
+def against_size(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> Figure:
+    """Draw a metric against the number of training images: a dot a run, a line for the means.
+
+    `frame` has one row a run with the columns variant, train_size and `metric`, as from
+    `results.load`; both axes' units are named, sizes stand on a logarithmic scale.
+    """
+    needed = {"variant", "train_size", metric}
+    _demand(needed <= set(frame) and len(frame), f"need runs with {sorted(needed)}")
+    unit = UNITS.get(metric, "no unit")
+    values = frame[metric].astype(float) * (100 if unit == "%" else 1)
+    frame = frame.assign(**{metric: values.replace([np.inf, -np.inf], np.nan)})
+    figure, ((ax,),) = _figure(title, (9, 4.8))
+    for name, look in _looks(frame["variant"]).items():
+        some = frame[frame["variant"] == name]
+        ax.plot(some["train_size"], some[metric], ls="", ms=4, alpha=0.5, **look)
+        ax.plot(some.groupby("train_size")[metric].mean(), ms=7, label=name, **look)
+    sizes = sorted(frame["train_size"].unique())
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="training images (number, logarithmic scale)", ylabel=f"{metric} ({unit})")
+    _legend_below(figure, ax.lines[1::2])
+    return figure

@@ -523,3 +523,64 @@ TWICE = pd.concat([runs(a=[0.1]), runs(a=[0.2])])
 def test_bad_input_is_refused(name: str, arguments: list, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         getattr(plots, name)(*arguments, title="bad", **options)
+
+
+# calibration, sizes, looks
+
+
+def test_reliability_diagram_draws_filled_bins_and_the_error() -> None:
+    probabilities = [[0.5, 0.5], [0.4, 0.6], [0.2, 0.8], [0.0, 1.0]]
+    labels = [0, 1, 0, 1]
+    table = metrics.reliability(labels, probabilities, bins=4)
+    figure = plots.reliability_diagram({"p = 0": table}, title="reliability")
+    left, right = figure.axes
+    assert np.allclose(left.lines[1].get_xydata(), [[50, 100], [60, 100], [90, 50]])
+    error = metrics.expected_calibration_error(labels, probabilities, bins=4)
+    (text,) = figure.legends[0].get_texts()
+    assert text.get_text() == f"p = 0: expected calibration error {100 * error:.1f} %"
+    assert right.patches[0].get_data().values.tolist() == [0, 25, 25, 50]
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes)
+
+
+def test_against_size_draws_runs_and_means_in_percent() -> None:
+    frame = pd.DataFrame(
+        {"variant": ["a", "a", "a", "b"], "train_size": [100, 100, 1000, 100],
+         "accuracy": [0.2, 0.4, 0.5, 0.1]}
+    )  # fmt: skip
+    figure = plots.against_size(frame, title="sizes")
+    (ax,) = figure.axes
+    assert np.allclose(ax.lines[1].get_xydata(), [[100, 30], [1000, 50]])
+    assert np.allclose(ax.lines[0].get_ydata(), [20, 40, 50])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["100", "1,000"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    assert ax.get_ylabel() == "accuracy (%)" and ax.get_xscale() == "log"
+
+
+def test_learning_curves_of_some_variants_keep_the_looks_they_have_among_all() -> None:
+    everything = {name: history() for name in "abc"}
+    all_lines = plots.learning_curves(everything, title="all").axes[0].lines
+    some = plots.learning_curves({"c": history()}, title="some", among=everything).axes[0].lines
+    assert (some[1].get_color(), some[1].get_marker()) == (
+        all_lines[5].get_color(),
+        all_lines[5].get_marker(),
+    )
+    assert some[1].get_color() != all_lines[1].get_color()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("reliability_diagram", [{}], "no tables"),
+        ("reliability_diagram", [{"a": pd.DataFrame({"count": [1]})}], "tables need"),
+        ("against_size", [runs(a=[0.1])], "need runs with"),
+        ("against_size", [runs(a=[0.1]).assign(train_size=10)[:0]], "need runs with"),
+    ],
+)
+def test_bad_tables_are_refused(name: str, arguments: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        getattr(plots, name)(*arguments, title="bad")
+
+
+def test_learning_curves_refuse_a_variant_that_is_not_among_all() -> None:
+    with pytest.raises(ValueError, match=r"\['b'\] are not in `among`"):
+        plots.learning_curves({"b": history()}, title="bad", among=["a"])
