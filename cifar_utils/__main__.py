@@ -124,16 +124,26 @@ def print_report(folder: Path, keep: bool, refresh: bool) -> None:
 
 @main.command("data")
 @click.option("--root", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Take it from this cifar-10-python.tar.gz, or the folder it unpacks to.",
+)
 @click.option("--optional", is_flag=True, help="Where it can't be had, say so and go on.")
-def get_data(root: Path | None, optional: bool) -> None:
-    """Download CIFAR-10 (170 MB) into data/ (or --root, or CIFAR_ROOT) and check it."""
+def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
+    """Download CIFAR-10 (170 MB) into data/ (or --root, or CIFAR_ROOT) and check it.
+
+    A download that broke or was stopped goes on where it was.
+    """
     folder = root or Path(os.environ.get("CIFAR_ROOT") or data.PROJECT / "data")
     try:
-        target = download.download(folder)
-    except (ConnectionError, ValueError) as error:
-        if not optional:
+        target = download.take(source, folder) if source else download.download(folder)
+    except (OSError, ValueError) as error:
+        if not optional or data.locate("auto", folder):  # damaged files would stop the study too
             raise
-        click.echo(f"CIFAR-10 can't be had: {error}. The study runs on {data.TITLES['sketches']}.")
+        click.echo(f"CIFAR-10 can't be had: {error}")
+        click.echo(f"The study runs on {data.TITLES['sketches']}.")
         return
     click.echo(f"CIFAR-10 is in {target}")
 

@@ -1,95 +1,264 @@
 """Getting CIFAR-10: the only place of the project that talks to another host, and only when told.
 
-The address, the archive's MD5 and the files' are torchvision's own.
+The address, the archive's MD5 and the files' are torchvision's own. The retries of urllib3 and
+requests repeat a request but not a body that broke off half-way; hence `_transfer`.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import tarfile
 import tempfile
 import threading
-import urllib.request
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 from tqdm import tqdm
 
 from cifar_utils.data import read_cifar10
+from cifar_utils.files import check_writable
 
-CONNECT_SECONDS = 12
-TRIES = 3
+FIRST_ANSWER_SECONDS = 6  # all tries together; 15 are allowed, and Python's start takes its part
+STALL_SECONDS = 10  # without one byte, once the host has answered
+WAITS = (1, 2, 4, 8, 16)  # seconds; from the beginning again after a try that brought new bytes
 CHUNK = 1 << 16
+PASSING = (408, 416, 425, 429)  # answers below 500 that another request may not get
+
+
+class Interrupted(ConnectionError):
+    """A transfer that another try may finish."""
 
 
 def download(root: Path, url: str = CIFAR10.url) -> Path:
-    """Put `cifar-10-batches-py` into `root` and return its path; nothing half-written stays.
+    """Put `cifar-10-batches-py` into `root`, whole or not at all, and return its path.
+
+    What came before a transfer broke stays in `root` as `cifar-10-python.tar.gz.part`: the next
+    try, or the next call, goes on from there.
 
     Raises:
-        ConnectionError: no answer within CONNECT_SECONDS, or TRIES broken transfers.
-        OSError: a file that is there already is missing, cut short or altered.
-        ValueError: the archive that came is not CIFAR-10 (its MD5 differs).
+        ConnectionError: no answer in FIRST_ANSWER_SECONDS, or no try after WAITS brought more.
+        ValueError: what came is not CIFAR-10 (its MD5 differs), twice.
+        OSError: a file of CIFAR-10 that is there already is missing or altered, or `root` can't
+            be written.
     """
-    target = root / CIFAR10.base_folder
-    if target.exists():
-        read_cifar10(root)  # raises where a file is missing or altered
-        return target
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:
-        archive = Path(folder) / CIFAR10.filename
-        _fetch(url, archive)
-        if not check_integrity(str(archive), CIFAR10.tgz_md5):
-            raise ValueError(f"what {url} sent is not CIFAR-10: its MD5 differs; nothing was kept")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-        shutil.move(Path(folder) / CIFAR10.base_folder, target)
+    part = root / f"{CIFAR10.filename}.part"
+
+    def fill(folder: Path) -> None:
+        _fetch(url, part)
+        _unpack(part, folder)
+
+    target = _install(root, fill)
+    part.unlink(missing_ok=True)
     return target
 
 
-def _fetch(url: str, archive: Path) -> None:
-    for attempt in range(1, TRIES + 1):
-        answer = _connect(url)
-        try:
-            _copy(answer, archive)
+def take(source: Path, root: Path) -> Path:
+    """Copy CIFAR-10 from this machine into `root`, whole or not at all, and return its path.
+
+    Args:
+        source: `cifar-10-python.tar.gz`, the folder it unpacks to, or a folder that holds either.
+        root: the folder that will hold `cifar-10-batches-py`.
+
+    Raises:
+        FileNotFoundError: there is no CIFAR-10 in `source`.
+        ValueError: a file in `source` is missing or altered; the message names it.
+        OSError: as in `download`.
+    """
+    return _install(root, lambda folder: _copy(_find(source), folder))
+
+
+def _install(root: Path, fill: Callable[[Path], None]) -> Path:
+    """Let `fill` write CIFAR-10's files beside their place; move them there if they are right."""
+    target = root / CIFAR10.base_folder
+    if os.path.lexists(target):
+        read_cifar10(root)  # raises where a file is missing or altered
+        return target
+    try:
+        check_writable(root)
+        with tempfile.TemporaryDirectory(dir=root, prefix=".unpacking-") as beside:
+            folder = Path(beside) / CIFAR10.base_folder
+            folder.mkdir()
+            fill(folder)
+            if fault := _fault(folder):
+                raise ValueError(f"{fault}; nothing was kept")
+            folder.rename(target)
+    except OSError as error:
+        if error.errno is None:  # it has its sentence already
+            raise
+        raise OSError(
+            f"CIFAR-10 can't be put into {root} ({error}); it needs 350 MB there: free them, or "
+            "choose another folder with --root"
+        ) from error
+    return target
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Complete `part`; if the bytes are wrong, throw them away and begin again, once.
+
+    The sum also tells whether the pieces of several transfers fit, so no ETag is kept.
+    """
+    if check_integrity(str(part), CIFAR10.tgz_md5):
+        return
+    for _ in range(2):
+        _transfer(url, part)
+        if check_integrity(str(part), CIFAR10.tgz_md5):
             return
-        except OSError as error:
-            if attempt == TRIES:
-                raise ConnectionError(
-                    f"the connection to {url} broke {TRIES} times ({error}); try again later"
-                ) from error
-            print(f"the connection broke ({error}); trying again")
+        part.unlink()
+        print("what came is not CIFAR-10 (its MD5 differs) and was thrown away")
+    raise ValueError(
+        f"what {url} sends is not CIFAR-10: its MD5 differs; nothing was kept. If this network has "
+        "a log-in page, log in first; a copy you have is taken with --from"
+    )
 
 
-def _connect(url: str) -> Any:
-    """The opened answer. In a thread of its own: no time-out of Python's covers a slow DNS."""
+def _transfer(url: str, part: Path) -> None:
+    """Ask for what `part` lacks until it is complete."""
+    waits, most, deadline = list(WAITS), _size(part), time.monotonic() + FIRST_ANSWER_SECONDS
+    while True:
+        try:
+            answer = _open(url, part, min(STALL_SECONDS, deadline - time.monotonic()))
+            deadline = math.inf
+            _append(answer, part)
+            return
+        except Interrupted as error:
+            reason = error
+        if _size(part) > most:
+            waits, most = list(WAITS), _size(part)
+        if not waits or time.monotonic() + waits[0] > deadline:
+            kept = f" The {_size(part):,} bytes that came are kept." if _size(part) else ""
+            raise ConnectionError(
+                f"CIFAR-10 does not come from {url} ({reason}); try again later, or take a copy "
+                f"you have with --from.{kept}"
+            ) from reason
+        print(f"{reason}; trying again in {waits[0]} s")
+        time.sleep(waits.pop(0))
+
+
+def _open(url: str, part: Path, seconds: float) -> HTTPResponse:
+    """The host's answer. In a thread of its own: no time-out of Python's covers a slow DNS."""
+    offset = _size(part)
+    request = Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
     outcome: list[Any] = []
 
     def ask() -> None:
         try:
-            outcome.append(urllib.request.urlopen(url, timeout=CONNECT_SECONDS))
+            outcome.append(urlopen(request, timeout=STALL_SECONDS))
         except Exception as error:
             outcome.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(CONNECT_SECONDS)
-    answer = outcome[0] if outcome else TimeoutError(f"no answer in {CONNECT_SECONDS} s")
+    thread.join(max(seconds, 0))
+    answer = outcome[0] if outcome else TimeoutError(f"no answer in {seconds:.1f} s")
+    if isinstance(answer, HTTPError):
+        if answer.code == 416:  # there are no bytes after these: they are not CIFAR-10's
+            part.unlink()
+        elif answer.code < 500 and answer.code not in PASSING:
+            raise ConnectionError(
+                f"{url} answers {answer.code} {answer.reason}: CIFAR-10 is not to be had there; "
+                "take a copy you have with --from"
+            ) from answer
+    if isinstance(answer, OSError | HTTPException):
+        said = answer if isinstance(answer, HTTPError) else getattr(answer, "reason", answer)
+        raise Interrupted(str(said)) from answer
     if isinstance(answer, Exception):
-        raise ConnectionError(f"{url} can't be reached ({answer})") from answer
+        raise answer
     return answer
 
 
-def _copy(answer: Any, archive: Path) -> None:
-    size = int(answer.headers.get("Content-Length", 0))
+def _append(answer: HTTPResponse, part: Path) -> None:
+    """Write the answer at the end of `part`, or in its place where the host sends the whole."""
+    offset = _size(part) if answer.status == 206 else 0
+    if offset and not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        part.unlink()
+        raise Interrupted("the host sent other bytes than it was asked for")
+    total = None if answer.length is None else offset + answer.length
     with (
         answer,
-        archive.open("wb") as file,
-        tqdm(desc="CIFAR-10", total=size, unit="B", unit_scale=True, disable=None) as bar,
+        part.open("ab" if offset else "wb") as file,
+        tqdm(
+            desc="CIFAR-10", total=total, initial=offset, unit="B", unit_scale=True, disable=None
+        ) as bar,
     ):
-        while chunk := answer.read(CHUNK):
+        for chunk in _chunks(answer):
             file.write(chunk)
             bar.update(len(chunk))
-    if size and archive.stat().st_size != size:
-        raise ConnectionError(f"{archive.stat().st_size:,} of {size:,} bytes came")
+    if total is not None and _size(part) < total:
+        raise Interrupted(f"the connection broke after {_size(part):,} of {total:,} bytes")
+
+
+def _chunks(answer: HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := answer.read1(CHUNK):  # `read` would lose what came before a stall
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise Interrupted(f"the connection broke ({error})") from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _find(source: Path) -> Path:
+    """The archive or the folder of files that `source` is or holds."""
+    if (source / CIFAR10.base_folder).is_dir():
+        return source / CIFAR10.base_folder
+    if (source / CIFAR10.filename).is_file():
+        return source / CIFAR10.filename
+    if source.is_file() or any((source / name).exists() for name in _sums()):
+        return source
+    raise FileNotFoundError(
+        f"there is no CIFAR-10 in {source}: neither {CIFAR10.filename} nor {CIFAR10.base_folder}"
+    )
+
+
+def _copy(found: Path, folder: Path) -> None:
+    """Copy or unpack the files into `folder` if their sums are right."""
+    if found.is_dir():
+        if fault := _fault(found):
+            raise ValueError(f"{fault}; nothing was copied. `make data` downloads CIFAR-10")
+        for name in _sums():
+            shutil.copyfile(found / name, folder / name)
+        return
+    if not check_integrity(str(found), CIFAR10.tgz_md5):
+        raise ValueError(
+            f"{found} is cut short or altered, or is not {CIFAR10.filename} (its MD5 differs); "
+            "nothing was copied. `make data` downloads CIFAR-10; an archive packed otherwise can "
+            "be unpacked and its folder given instead"
+        )
+    _unpack(found, folder)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Write CIFAR-10's files into `folder`; whatever else the archive holds is left in it."""
+    wanted = {f"{CIFAR10.base_folder}/{name}": folder / name for name in _sums()}
+    with tarfile.open(archive, "r|gz") as tar:
+        for member in tar:
+            if member.name in wanted and member.isfile():
+                with wanted[member.name].open("wb") as file:
+                    shutil.copyfileobj(tar.extractfile(member), file)
+
+
+def _sums() -> dict[str, str]:
+    """The names of CIFAR-10's files and their MD5 sums."""
+    meta = CIFAR10.meta
+    return dict([*CIFAR10.train_list, *CIFAR10.test_list, (meta["filename"], meta["md5"])])
+
+
+def _fault(folder: Path) -> str:
+    """Which of CIFAR-10's files in `folder` is missing or altered; "" where none is."""
+    for name, md5 in _sums().items():
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing"
+        if not check_integrity(str(folder / name), md5):
+            return f"{folder / name} is cut short or altered (its MD5 differs)"
+    return ""
