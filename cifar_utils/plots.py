@@ -22,7 +22,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -527,4 +527,76 @@ def against_size(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -
     ax.minorticks_off()
     ax.set(xlabel="training images (number, logarithmic scale)", ylabel=f"{metric} ({unit})")
     _legend_below(figure, ax.lines[1::2])
+    return figure
+
+
+def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
+    """Draw validation accuracy against the first numeric parameter that varies, or the first one.
+
+    `frame` has a row a run with the columns `names`, variant, seed and val_accuracy (a fraction).
+    Whatever else varies has the colours. A numeric axis is logarithmic where its values span more
+    than a decade (linear from 0 to the least of them). Bars are standard deviations over seeds.
+    """
+    varying = [name for name in [*names, "variant"] if frame[name].nunique() > 1] or [names[0]]
+    numeric = [name for name in varying if pd.api.types.is_any_real_numeric_dtype(frame[name])]
+    x = (numeric or varying)[0]
+    others = [name for name in varying if name != x] or ["variant"]
+    series = frame[others].astype(str).agg(", ".join, axis=1)
+    values = sorted(frame[x].unique()) if numeric else list(frame[x].unique())
+    places = np.array(values if numeric else range(len(values)), dtype=float)
+    figure, ((ax,),) = _figure(title, (9, 5.2))
+    scaled = _scale_to(ax, places)
+    looks = _looks(series)
+    for turn, (name, look) in enumerate(looks.items()):
+        rows = frame[series == name].dropna(subset="val_accuracy")
+        aside = _aside(ax, places, turn - (len(looks) - 1) / 2)
+        at, percent = rows[x].map(dict(zip(values, aside, strict=True))), 100 * rows.val_accuracy
+        ax.plot(at, percent, ls="", ms=4, alpha=0.45, **look)
+        points = percent.groupby(at).agg(["mean", "std", "count"])
+        n = "–".join(dict.fromkeys(str(count) for count in sorted(points["count"].iloc[[0, -1]])))
+        ax.errorbar(points.index, points["mean"], points["std"], label=f"{name} (n = {n})", ms=8,
+                    capsize=4, ls="-" if numeric else "", **look)  # fmt: skip
+    ax.set_xticks(places, [f"{value:g}" if numeric else str(value) for value in values])
+    ax.set(xlabel=x + scaled, ylabel="validation accuracy (%)")
+    ax.margins(x=0.08)
+    handles = ax.get_legend_handles_labels()[0]
+    _legend_below(figure, handles, f"{', '.join(others)}; small: runs, bar: mean ± std over seeds")
+    return figure
+
+
+def _scale_to(ax: Axes, places: np.ndarray) -> str:
+    """Make the axis logarithmic where the places span more than a decade; what to say of it."""
+    positive = places[places > 0]
+    if places.min() < 0 or len(positive) < 2 or positive.max() <= 10 * positive.min():
+        return ""
+    if places.min() > 0:
+        ax.set_xscale("log")
+    else:
+        ax.set_xscale("symlog", linthresh=positive.min())
+    ax.xaxis.set_minor_locator(NullLocator())
+    return " (logarithmic scale)"
+
+
+def _aside(ax: Axes, places: np.ndarray, turn: float) -> np.ndarray:
+    """Places moved a little along the axis, whatever its scale, so that bars stay apart."""
+    scale = ax.xaxis.get_transform()
+    along = scale.transform(places)
+    return scale.inverted().transform(along + 0.012 * turn * (np.ptp(along) or 1))
+
+
+def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """Draw validation loss against training loss: a path a variant, an epoch a marker.
+
+    The axis is turned round, so that training goes from left to right. On the dotted diagonal both are
+    equal; above it lies the gap. One above the other, variants compare at equal training loss.
+    """
+    _demand(histories, "there are no histories to draw")
+    figure, ((ax,),) = _figure(title, (9, 5.4))
+    for name, look in _looks(histories).items():
+        table = _by_epoch(name, histories[name])
+        ax.plot(table["train_loss"], table["val_loss"], label=name, ms=5, **look)
+    _legend_below(figure, ax.lines)
+    ax.axline((0, 0), slope=1, color="0.4", ls=":")
+    ax.invert_xaxis()
+    ax.set(xlabel="training loss (nats, falling to the right)", ylabel="validation loss (nats)")
     return figure

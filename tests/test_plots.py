@@ -584,3 +584,13 @@ def test_bad_tables_are_refused(name: str, arguments: list, message: str) -> Non
 def test_learning_curves_refuse_a_variant_that_is_not_among_all() -> None:
     with pytest.raises(ValueError, match=r"\['b'\] are not in `among`"):
         plots.learning_curves({"b": history()}, title="bad", among=["a"])
+
+
+def test_loss_against_loss_walks_from_left_to_right() -> None:
+    (ax,) = plots.loss_against_loss({"p = 0": history(), "b": history(2)}, title="losses").axes
+    path = ax.lines[0].get_xydata()
+    assert np.allclose(path, history()[["train_loss", "val_loss"]])
+    on_screen = ax.transData.transform(path)
+    assert (np.diff(on_screen[:, 0]) > 0).all()
+    with pytest.raises(ValueError, match="no histories"):
+        plots.loss_against_loss({}, title="bad")
