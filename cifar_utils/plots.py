@@ -587,8 +587,9 @@ def _aside(ax: Axes, places: np.ndarray, turn: float) -> np.ndarray:
 def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     """Draw validation loss against training loss: a path a variant, an epoch a marker.
 
-    The axis is turned round, so that training goes from left to right. On the dotted diagonal both are
-    equal; above it lies the gap. One above the other, variants compare at equal training loss.
+    The axis is turned round, so that training goes from left to right. On the dotted diagonal
+    both are equal; above it lies the gap. One above the other, variants compare at equal training
+    loss.
     """
     _demand(histories, "there are no histories to draw")
     figure, ((ax,),) = _figure(title, (9, 5.4))
