@@ -20,6 +20,19 @@ def test_parameter_counts_are_the_original_report_s(name: str, parameters: int) 
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
+@pytest.mark.parametrize(
+    ("pool", "parameters"),
+    [("max", 532_298), ("average", 532_298), ("strided", 537_466), ("global", 16_202)],
+)
+def test_poolings_halve_or_average_the_maps(pool: str, parameters: int) -> None:
+    model, reference = (models.build("PoolingCNN", pool=kind) for kind in (pool, "max"))
+    assert torch.equal(model.conv2.weight, reference.conv2.weight)
+    table = models.layer_table(model)
+    last = "[-1, 32, 1, 1]" if pool == "global" else "[-1, 32, 8, 8]"
+    assert table.parameters.sum() == parameters
+    assert table["output shape"].iloc[[2, 5]].tolist() == ["[-1, 16, 16, 16]", last]
+
+
 def test_layer_table_of_simple_cnn_is_torchsummary_s_of_the_report() -> None:
     table = models.layer_table(models.build("SimpleCNN"))
     assert [tuple(row)[:3] for row in table.itertuples(index=False)] == [
