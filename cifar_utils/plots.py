@@ -601,3 +601,41 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
     ax.invert_xaxis()
     ax.set(xlabel="training loss (nats, falling to the right)", ylabel="validation loss (nats)")
     return figure
+
+
+def response(
+    series: Mapping[str, Mapping[float, float]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    log: bool = False,
+    ceiling: float | None = None,
+    among: Iterable[str] = (),
+) -> Figure:
+    """Draw what was measured at each value of a knob: a line for each name of `series`.
+
+    `log` spaces the knob's values logarithmically. What is not finite, or above `ceiling`, stands
+    at the top, hollow and off the line; `ceiling` is the end of the axis. With `among`, the names
+    have the looks that they have among those.
+    """
+    finite = np.isfinite([y for points in series.values() for y in points.values()])
+    _demand(finite.any(), "there is no finite value to draw")
+    strays = sorted(set(series) - set(among)) if among else []
+    _demand(not strays, f"{strays} are not in `among`")
+    looks = _looks([*among] or series)
+    figure, ((ax,),) = _figure(title, (9, 4.8))
+    lost = {}
+    for name, points in series.items():
+        x, y = np.array(sorted(points.items()), dtype=float).T
+        off = ~np.isfinite(y) | (y > (np.inf if ceiling is None else ceiling))
+        ax.plot(x, np.where(off, np.nan, y), label=name, ms=7, **looks[name])
+        lost[name] = x[off]
+    bottom, top = ax.get_ylim()
+    top = ceiling or top
+    for name, x in lost.items():
+        ax.plot(x, np.full(len(x), top), ls="", ms=10, mfc="white", clip_on=False, **looks[name])
+    ax.set(xlabel=xlabel + " (logarithmic scale)" * log, ylabel=ylabel, ylim=(bottom, top))
+    ax.set_xscale("log" if log else "linear")
+    _legend_below(figure, ax.lines[: len(series)])
+    return figure

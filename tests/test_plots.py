@@ -594,3 +594,33 @@ def test_loss_against_loss_walks_from_left_to_right() -> None:
     assert (np.diff(on_screen[:, 0]) > 0).all()
     with pytest.raises(ValueError, match="no histories"):
         plots.loss_against_loss({}, title="bad")
+
+
+def test_response_draws_what_left_the_axis_at_its_top_hollow() -> None:
+    series = {"a": {0.1: 2.0, 0.01: 1.0, 1.0: np.nan}, "b": {0.01: 1.5, 0.1: 9.0, 1.0: 1.2}}
+    figure = plots.response(
+        series, xlabel="rate", ylabel="loss", title="rates", log=True, ceiling=3, among="xab"
+    )
+    (ax,) = figure.axes
+    a, b, a_off, b_off = ax.lines
+    assert np.allclose(a.get_xydata()[:2], [[0.01, 1], [0.1, 2]]) and np.isnan(a.get_ydata()[2])
+    assert a_off.get_xydata().tolist() == [[1.0, 3.0]]
+    assert b_off.get_xydata().tolist() == [[0.1, 3.0]]
+    assert a_off.get_markerfacecolor() == "white" and a_off.get_color() == a.get_color()
+    assert b.get_color() == plots.colours("xab")["b"]
+    assert ax.get_ylim()[1] == 3 and ax.get_xscale() == "log"
+    assert ax.get_xlabel() == "rate (logarithmic scale)"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("series", "among", "message"),
+    [
+        ({}, "", "no finite value"),
+        ({"a": {1: np.nan}}, "", "no finite value"),
+        ({"a": {1: 2}}, "b", r"\['a'\] are not in"),
+    ],
+)
+def test_response_refuses_what_it_cannot_draw(series: dict, among: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plots.response(series, xlabel="x", ylabel="y", title="bad", among=among)
