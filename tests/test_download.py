@@ -172,9 +172,10 @@ def test_a_host_without_ranges_sends_the_whole_again(host: Host, root: Path) -> 
 
 
 def test_a_range_that_was_not_asked_for_is_not_kept(host: Host, root: Path) -> None:
-    host.answers = [Answer(cut=1000), Answer(begins_at=400)]
+    wrong_range = Answer(begins_at=400)
+    host.answers = [Answer(cut=1000), wrong_range, Answer(cut=1200), wrong_range]
     download.download(root, host.url)
-    assert host.asked == ["", "bytes=1000-", ""]
+    assert host.asked == ["", "bytes=1000-", "", "bytes=1200-", ""]
     assert_whole(root)
 
 
