@@ -61,6 +61,14 @@ def _looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: {"color": colour, "marker": marker} for (name, colour), marker in pairs}
 
 
+def _looks_among(some: Iterable[str], among: Iterable[str] | None) -> dict[str, dict[str, Any]]:
+    """The looks of some names, by their places among all, where these are given."""
+    names = list(some)
+    looks = _looks(names if among is None else among)
+    _demand(set(names) <= set(looks), f"{sorted(set(names) - set(looks))} are not in `among`")
+    return {name: looks[name] for name in names}
+
+
 def _demand(condition: object, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -198,9 +206,7 @@ def learning_curves(
     if max(len(table.columns) for table in tables.values()) > 4:
         title += "; line: mean of n seeds; band: smallest to largest"
     figure, ((left, right),) = _figure(title, (12, 4.8), 1, 2)
-    looks = _looks(among if among is not None else tables)
-    _demand(set(tables) <= set(looks), f"{sorted(set(tables) - set(looks))} are not in `among`")
-    for name, look in ((name, looks[name]) for name in tables):
+    for name, look in _looks_among(tables, among).items():
         for ax, metric, factor in ((left, "loss", 1), (right, "accuracy", 100)):
             for split, style in (("train", {"ls": "--", "mfc": "white"}), ("val", {"ls": "-"})):
                 runs = factor * tables[name][f"{split}_{metric}"]
@@ -479,18 +485,21 @@ def saliency(images: Tensor, strengths: Tensor, *, title: str) -> Figure:
     return _picture_rows({"picture": _pictures(images), "strength": shades}, title)
 
 
-def reliability_diagram(tables: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+def reliability_diagram(
+    tables: Mapping[str, pd.DataFrame], *, title: str, among: Iterable[str] | None = None
+) -> Figure:
     """Draw accuracy against confidence, and how the answers spread over the confidences.
 
     `tables` holds one of `metrics.reliability` for each variant, all with the same bins. The
-    legend gives the expected calibration error: the mean distance from the diagonal.
+    legend gives the expected calibration error: the mean distance from the diagonal. `among` is
+    that of `learning_curves`.
     """
     _demand(tables, "there are no tables to draw")
     needed = {"count", "confidence", "accuracy"}
     _demand(all(needed <= set(table) for table in tables.values()), f"tables need {needed}")
     figure, ((left, right),) = _figure(title, (11, 5), 1, 2)
     left.axline((0, 0), slope=1, color="0.4", ls=":")
-    for name, look in _looks(tables).items():
+    for name, look in _looks_among(tables, among).items():
         table, shares = tables[name], tables[name]["count"] / tables[name]["count"].sum()
         error = ((table["accuracy"] - table["confidence"]).abs() * shares).sum()
         some = 100 * table.dropna(subset=["accuracy"])
@@ -597,8 +606,8 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
         table = _by_epoch(name, histories[name])
         ax.plot(table["train_loss"], table["val_loss"], label=name, ms=5, **look)
     _legend_below(figure, ax.lines)
+    ax.set(xlim=ax.get_xlim()[::-1], ylim=ax.get_ylim())  # of the paths, not of the diagonal
     ax.axline((0, 0), slope=1, color="0.4", ls=":")
-    ax.invert_xaxis()
     ax.set(xlabel="training loss (nats, falling to the right)", ylabel="validation loss (nats)")
     return figure
 

@@ -532,8 +532,10 @@ def test_reliability_diagram_draws_filled_bins_and_the_error() -> None:
     probabilities = [[0.5, 0.5], [0.4, 0.6], [0.2, 0.8], [0.0, 1.0]]
     labels = [0, 1, 0, 1]
     table = metrics.reliability(labels, probabilities, bins=4)
-    figure = plots.reliability_diagram({"p = 0": table}, title="reliability")
+    names = ["p = 0.5", "p = 0"]
+    figure = plots.reliability_diagram({"p = 0": table}, title="reliability", among=names)
     left, right = figure.axes
+    assert left.lines[1].get_color() == plots.colours(names)["p = 0"]
     assert np.allclose(left.lines[1].get_xydata(), [[50, 100], [60, 100], [90, 50]])
     error = metrics.expected_calibration_error(labels, probabilities, bins=4)
     (text,) = figure.legends[0].get_texts()
@@ -592,6 +594,7 @@ def test_loss_against_loss_walks_from_left_to_right() -> None:
     assert np.allclose(path, history()[["train_loss", "val_loss"]])
     on_screen = ax.transData.transform(path)
     assert (np.diff(on_screen[:, 0]) > 0).all()
+    assert min(ax.get_xlim()) > 0.5  # the diagonal through 0 does not stretch the axes
     with pytest.raises(ValueError, match="no histories"):
         plots.loss_against_loss({}, title="bad")
 
