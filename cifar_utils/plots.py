@@ -514,11 +514,17 @@ def reliability_diagram(
     return figure
 
 
-def against_size(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> Figure:
+def against_size(
+    frame: pd.DataFrame,
+    metric: str = "accuracy",
+    *,
+    title: str,
+    among: Iterable[str] | None = None,
+) -> Figure:
     """Draw a metric against the number of training images: a dot a run, a line for the means.
 
     `frame` has one row a run with the columns variant, train_size and `metric`, as from
-    `results.load`; both axes' units are named, sizes stand on a logarithmic scale.
+    `results.load`; sizes stand on a logarithmic scale. `among` is that of `learning_curves`.
     """
     needed = {"variant", "train_size", metric}
     _demand(needed <= set(frame) and len(frame), f"need runs with {sorted(needed)}")
@@ -526,7 +532,7 @@ def against_size(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -
     values = frame[metric].astype(float) * (100 if unit == "%" else 1)
     frame = frame.assign(**{metric: values.replace([np.inf, -np.inf], np.nan)})
     figure, ((ax,),) = _figure(title, (9, 4.8))
-    for name, look in _looks(frame["variant"]).items():
+    for name, look in _looks_among(frame["variant"].unique(), among).items():
         some = frame[frame["variant"] == name]
         ax.plot(some["train_size"], some[metric], ls="", ms=4, alpha=0.5, **look)
         ax.plot(some.groupby("train_size")[metric].mean(), ms=7, label=name, **look)
@@ -648,3 +654,9 @@ def response(
     ax.set_xscale("log" if log else "linear")
     _legend_below(figure, ax.lines[: len(series)])
     return figure
+
+
+def accuracy_by_class(table: pd.DataFrame, *, title: str) -> Figure:
+    """Draw accuracies (fractions): a row of `table` a class, a column a way of looking."""
+    _demand(table.size and table.stack().between(0, 1).all(), "accuracies must be in 0 … 1")
+    return _grouped_bars(100 * table, "right answers in the class (%)", title)

@@ -549,7 +549,8 @@ def test_against_size_draws_runs_and_means_in_percent() -> None:
         {"variant": ["a", "a", "a", "b"], "train_size": [100, 100, 1000, 100],
          "accuracy": [0.2, 0.4, 0.5, 0.1]}
     )  # fmt: skip
-    figure = plots.against_size(frame, title="sizes")
+    figure = plots.against_size(frame, title="sizes", among=["c", "a", "b"])
+    assert figure.axes[0].lines[1].get_color() == plots.colours(["c", "a"])["a"]
     (ax,) = figure.axes
     assert np.allclose(ax.lines[1].get_xydata(), [[100, 30], [1000, 50]])
     assert np.allclose(ax.lines[0].get_ydata(), [20, 40, 50])
@@ -627,3 +628,12 @@ def test_response_draws_what_left_the_axis_at_its_top_hollow() -> None:
 def test_response_refuses_what_it_cannot_draw(series: dict, among: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         plots.response(series, xlabel="x", ylabel="y", title="bad", among=among)
+
+
+def test_accuracy_by_class_draws_percent_and_refuses_percent() -> None:
+    table = pd.DataFrame({"as it is": [0.5, 1.0, 0.0], "turned": [0.1, 0.2, 0.3]}, index=CLASSES)
+    (ax,) = plots.accuracy_by_class(table, title="classes").axes
+    heights = [[bar.get_height() for bar in container] for container in ax.containers]
+    assert np.allclose(heights, [[50, 100, 0], [10, 20, 30]])
+    with pytest.raises(ValueError, match=r"0 … 1"):
+        plots.accuracy_by_class(100 * table, title="bad")
