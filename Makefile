@@ -1,11 +1,11 @@
-# study · test · lab · data; each makes the virtual environment first.
+# study · test · lab · book · data; each makes the virtual environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(wildcard notebooks/0*.ipynb)
 
-.PHONY: study test unit lab data notebooks clean
+.PHONY: study test unit lab book data notebooks clean
 .DEFAULT_GOAL := study
 
 $(READY): requirements.txt pyproject.toml
@@ -32,8 +32,15 @@ unit: $(READY)
 nbval/%: $(READY)
 	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb
 
+# Opens on notebooks/start.md, rendered (lab/overrides.json). Jupyter lets root in only on request.
 lab: $(READY)
-	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.app_settings_dir=$(CURDIR)/lab \
+		--LabApp.default_url=/lab/tree/start.md $(if $(filter 0,$(shell id -u)),--allow-root) \
+		notebooks
+
+# The executed notebooks as pages to read in a browser.
+book: $(READY)
+	@$(BIN)/python -m cifar_utils.book _site
 
 data: $(READY)
 	@$(BIN)/python -m cifar_utils data
@@ -44,4 +51,4 @@ notebooks: $(READY)
 		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs _site
