@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from cifar_utils import data, download, report, results, study
+from cifar_utils import jobs as jobs_module
+from cifar_utils import sweep as sweep_module
+from cifar_utils.cluster import Cluster
 
 out_option = click.option(
     "--out",
@@ -39,6 +42,11 @@ common_options = [
         show_default=True,
         help="Notebooks side by side; the processor's cores are shared out among them.",
     ),
+    click.option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Run on the dask.distributed cluster whose scheduler is at ADDRESS.",
+    ),
     out_option,
 ]
 
@@ -62,6 +70,7 @@ def run(
     seeds: int,
     parameters: tuple[str, ...],
     jobs: int,
+    dask: str | None,
     out: Path,
 ) -> None:
     """Run NOTEBOOKS ("03_pooling" or "03"; all seven by default) and print one table.
@@ -69,10 +78,12 @@ def run(
     What has its record is not trained again: a study that was stopped goes on where it was.
     """
     chosen = study.find_notebooks(notebooks)
-    planned = study.plan(chosen, profile, study.read_overrides(parameters), seeds, out)
-    said = _data_line(planned[0])
+    values = study.read_overrides(parameters)
+    place = _place(jobs, dask)
+    planned = study.plan(chosen, profile, values, seeds, out, place.locate)
+    said = _data_line(planned, place)
     click.echo(said)
-    failures = _run_all(planned, jobs)
+    failures = _run_all(planned, place)
     click.echo(f"\n{_readable(study.summary_table(planned))}\n")
     click.echo(f"Executed notebooks and records: {planned[0].folder.parents[1]}")
     _end(failures + study.diverged(planned), said)
@@ -82,22 +93,34 @@ def run(
 @click.argument("notebook")
 @with_options
 def sweep(
-    notebook: str, profile: str, seeds: int, parameters: tuple[str, ...], jobs: int, out: Path
+    notebook: str,
+    profile: str,
+    seeds: int,
+    parameters: tuple[str, ...],
+    jobs: int,
+    dask: str | None,
+    out: Path,
 ) -> None:
-    """Run NOTEBOOK on a grid: `sweep 04_optimizers -p lr=0.01,0.1 -p batch_size=50,100`.
+    """Run NOTEBOOK on a grid: `sweep 04_optimizers -p lr_scale=0.5,1 -p batch_size=50,100`.
 
-    Prints mean and spread of validation accuracy over the seeds, best first.
+    Prints mean and spread of validation accuracy over the seeds, best first, and draws them. The
+    same command goes on where a sweep was stopped.
     """
     chosen = study.find_notebooks([notebook])[0]
     values = study.read_overrides(parameters)
-    if not values:
-        raise click.UsageError("a sweep needs at least one -p NAME=VALUE,VALUE,…")
-    planned = study.plan_sweep(chosen, profile, values, seeds, out)
-    said = _data_line(planned[0])
+    place = _place(jobs, dask)
+    planned = sweep_module.plan(chosen, profile, values, seeds, out, place.locate)
+    said = _data_line(planned.jobs, place)
     click.echo(said)
-    failures = _run_all(planned, jobs)
-    click.echo(f"\n{_readable(study.sweep_table(planned, list(values)).reset_index())}\n")
-    _end(failures + study.diverged(planned), said)
+    failures = _run_all(planned.jobs, place) + study.diverged(planned.jobs)
+    runs = sweep_module.runs(planned)
+    if runs.val_accuracy.notna().any():
+        click.echo(f"\n{sweep_module.table(runs, planned.names)}\n")
+        try:
+            click.echo(f"Plot: {sweep_module.draw(runs, planned)}")
+        except OSError as error:
+            failures.append(f"{planned.picture} can't be written: {error.strerror}")
+    _end(failures, said)
 
 
 @main.command("report")
@@ -148,25 +171,37 @@ def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
     click.echo(f"CIFAR-10 is in {target}")
 
 
-def _run_all(jobs: list[study.Job], workers: int) -> list[str]:
+def _place(workers: int, dask: str | None) -> jobs_module.Place:
+    if not dask:
+        return jobs_module.ThisMachine(workers)
+    source = click.get_current_context().get_parameter_source("jobs")
+    if source is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--jobs is of this machine; with --dask the workers' threads decide")
+    return Cluster(dask)
+
+
+def _run_all(jobs: Sequence[jobs_module.Job], place: jobs_module.Place) -> list[str]:
     """Run the jobs, a line for each; what failed, in words."""
     failures = []
-    for outcome in study.run(jobs, workers):
+    for outcome in jobs_module.run(jobs, place):
         state = f"failed, {outcome.error}" if outcome.error else "done"
-        tqdm.write(f"{outcome.job.name}: {state} ({outcome.seconds:.0f} s)")
+        when = f"{outcome.seconds:.0f} s" if outcome.seconds else "before"
+        tqdm.write(f"{outcome.job.name}: {state} ({when})")
         if outcome.error:
             failures.append(f"{outcome.job.name}: {outcome.error} (see {outcome.job.output})")
     return failures
 
 
-def _data_line(job: study.Job) -> str:
-    dataset = job.parameters.get("dataset", "auto")
-    if study.locate(dataset):
+def _data_line(jobs: Sequence[jobs_module.Job], place: jobs_module.Place) -> str:
+    asked = {job.parameters.get("dataset", "auto") for job in jobs}
+    found = {name for name in asked if place.locate(name)}
+    if found == asked:
         return "Data: CIFAR-10."
-    why = "because CIFAR-10 is not on this machine (`make data` gets it)"
-    if dataset == "sketches":
+    why = f"because CIFAR-10 is not on {place.name} (`make data` gets it)"
+    if asked - found == {"sketches"}:
         why = "as asked for"
-    return f"Data: sketches, the drawn stand-in, {why}. They say nothing about CIFAR-10."
+    first = "CIFAR-10, and " if found else ""
+    return f"Data: {first}sketches, the drawn stand-in, {why}. They say nothing about CIFAR-10."
 
 
 def _readable(frame: pd.DataFrame) -> str:

@@ -112,8 +112,10 @@ def test_a_sweep_runs_the_grid_and_tells_mean_and_spread(
     for profile, rows in frame.groupby("profile"):
         row = next(line for line in said.splitlines()
                    if line.split()[:1] == [f"{float(profile.split('=')[1]):.4g}"])  # fmt: skip
-        assert row.split()[2:] == ["2", f"{rows.val_accuracy.mean():.4g}",
-                                   f"{rows.val_accuracy.std():.4g}"]  # fmt: skip
+        mean, std = 100 * rows.val_accuracy.mean(), 100 * rows.val_accuracy.std()
+        shown = [float(word) for word in row.split()[3::2]]
+        assert row.split()[1:3] == ["plain", "2"] and row.split()[4] == "±"
+        assert shown == pytest.approx([mean, std], abs=0.501)
 
 
 def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(notebooks: Path, tmp_path: Path) -> None:
