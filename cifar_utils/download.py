@@ -51,12 +51,7 @@ def download(root: Path, url: str = CIFAR10.url) -> Path:
             be written.
     """
     part = root / f"{CIFAR10.filename}.part"
-
-    def fill(folder: Path) -> None:
-        _fetch(url, part)
-        _unpack(part, folder)
-
-    target = _install(root, fill)
+    target = _install(root, lambda: _fetch(url, part))
     part.unlink(missing_ok=True)
     return target
 
@@ -73,21 +68,25 @@ def take(source: Path, root: Path) -> Path:
         ValueError: a file in `source` is missing or altered; the message names it.
         OSError: as in `download`.
     """
-    return _install(root, lambda folder: _copy(_find(source), folder))
+    return _install(root, lambda: _checked(_find(source)))
 
 
-def _install(root: Path, fill: Callable[[Path], None]) -> Path:
-    """Let `fill` write CIFAR-10's files beside their place; move them there if they are right."""
+def _install(root: Path, get: Callable[[], Path]) -> Path:
+    """Copy what `get` returns beside its place, an archive unpacked; move it there if it is right.
+
+    Nothing but a part is written before `get` returns: a kill while it waits leaves no more.
+    """
     target = root / CIFAR10.base_folder
     if os.path.lexists(target):
         read_cifar10(root)  # raises where a file is missing or altered
         return target
     try:
         check_writable(root)
+        found = get()
         with tempfile.TemporaryDirectory(dir=root, prefix=".unpacking-") as beside:
             folder = Path(beside) / CIFAR10.base_folder
             folder.mkdir()
-            fill(folder)
+            _copy(found, folder)
             if fault := _fault(folder):
                 raise ValueError(f"{fault}; nothing was kept")
             folder.rename(target)
@@ -101,17 +100,17 @@ def _install(root: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def _fetch(url: str, part: Path) -> None:
-    """Complete `part`; if the bytes are wrong, throw them away and begin again, once.
+def _fetch(url: str, part: Path) -> Path:
+    """Complete `part` and return it; if the bytes are wrong, throw them away and begin again, once.
 
     The sum also tells whether the pieces of several transfers fit, so no ETag is kept.
     """
     if check_integrity(str(part), CIFAR10.tgz_md5):
-        return
+        return part
     for _ in range(2):
         _transfer(url, part)
         if check_integrity(str(part), CIFAR10.tgz_md5):
-            return
+            return part
         part.unlink()
         print("what came is not CIFAR-10 (its MD5 differs) and was thrown away")
     raise ValueError(
@@ -221,21 +220,26 @@ def _find(source: Path) -> Path:
     )
 
 
-def _copy(found: Path, folder: Path) -> None:
-    """Copy or unpack the files into `folder` if their sums are right."""
+def _checked(found: Path) -> Path:
+    """`found`, if its sums are right."""
     if found.is_dir():
         if fault := _fault(found):
             raise ValueError(f"{fault}; nothing was copied. `make data` downloads CIFAR-10")
-        for name in _sums():
-            shutil.copyfile(found / name, folder / name)
-        return
-    if not check_integrity(str(found), CIFAR10.tgz_md5):
+    elif not check_integrity(str(found), CIFAR10.tgz_md5):
         raise ValueError(
             f"{found} is cut short or altered, or is not {CIFAR10.filename} (its MD5 differs); "
             "nothing was copied. `make data` downloads CIFAR-10; an archive packed otherwise can "
             "be unpacked and its folder given instead"
         )
-    _unpack(found, folder)
+    return found
+
+
+def _copy(found: Path, folder: Path) -> None:
+    if found.is_dir():
+        for name in _sums():
+            shutil.copyfile(found / name, folder / name)
+    else:
+        _unpack(found, folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

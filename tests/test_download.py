@@ -48,6 +48,9 @@ class Host(ThreadingHTTPServer):
         self.answers: list[Answer] = []  # one a request; after them, good ones
         self.asked: list[str] = []  # the ranges that were asked for
 
+    def handle_error(self, *_: object) -> None:
+        """A client that went away is no error here."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/{CIFAR10.filename}"
@@ -213,19 +216,19 @@ def test_wrong_bytes_are_refused(host: Host, root: Path) -> None:
 def test_a_stall_is_a_broken_connection(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
-    host.answers = [Answer(cut=1000, pause=5)]
+    monkeypatch.setattr(download, "STALL_SECONDS", 1)
+    host.answers = [Answer(cut=1000, pause=9)]
     start = time.monotonic()
     download.download(root, host.url)
-    assert host.asked == ["", "bytes=1000-"] and time.monotonic() - start < 3
+    assert host.asked == ["", "bytes=1000-"] and time.monotonic() - start < 5
     assert_whole(root)
 
 
 def test_a_slow_host_is_no_stalled_one(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
-    host.answers = [Answer(pause=0.1)]  # a second in all
+    monkeypatch.setattr(download, "STALL_SECONDS", 1)
+    host.answers = [Answer(pause=0.12)]  # 1.2 s in all
     download.download(root, host.url)
     assert host.asked == [""]
     assert_whole(root)
@@ -280,11 +283,11 @@ def test_only_what_may_pass_is_asked_again(host: Host, root: Path, status: int, 
 
 def test_nobody_listening_is_given_up_in_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "FIRST_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(download, "WAITS", (0.1, 0.2, 0.4, 0.8))
+    monkeypatch.setattr(download, "WAITS", (0.1, 0.2, 0.4, 20))
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="Connection refused.*--from"):
         download.download(root, "http://127.0.0.1:9/")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
 
 
 def test_a_name_server_that_never_answers_is_given_up_in_time(
@@ -295,7 +298,7 @@ def test_a_name_server_that_never_answers_is_given_up_in_time(
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="no answer in 0.3 s"):
         download.download(root, "http://host.invalid/")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
 
 
 def test_control_c_keeps_the_part(
@@ -303,17 +306,25 @@ def test_control_c_keeps_the_part(
 ) -> None:
     monkeypatch.setattr(download.download, "__defaults__", (host.url,))
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    seen: list[str] = []  # beside the part, while it is fetched: what a kill would leave
     main = threading.main_thread().ident
     host.answers = [Answer(cut=1000, pause=10)]
-    stop = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
+
+    def interrupt() -> None:
+        while not part_of(root).exists():
+            time.sleep(0.02)
+        time.sleep(0.3)
+        seen.extend(path.name for path in root.iterdir())
+        signal.pthread_kill(main, signal.SIGINT)
+
+    stop = threading.Thread(target=interrupt, daemon=True)
     stop.start()
     try:
         assert cli.entry(["data", "--root", str(root)]) == 130
     finally:
-        stop.cancel()
         signal.signal(signal.SIGINT, previous)
     assert "the same command goes on" in capsys.readouterr().err
-    assert [path.name for path in root.iterdir()] == [part_of(root).name]
+    assert [path.name for path in root.iterdir()] == [part_of(root).name] == seen
     assert cli.entry(["data", "--root", str(root)]) is None
     assert host.asked == ["", "bytes=1000-"]
     assert_whole(root)

@@ -275,7 +275,7 @@ def test_importing_loading_and_fitting_call_no_host(tmp_path: Path) -> None:
     environment = {**os.environ, "CIFAR_ROOT": str(tmp_path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", OFFLINE],
-        cwd=data.PROJECT, env=environment, text=True, capture_output=True, timeout=120,
+        cwd=data.PROJECT, env=environment, text=True, capture_output=True, timeout=600,
     )  # fmt: skip
     assert re.search(r"\d\d modules, sketches; called: \[\]\nthen: True", done.stdout), done
 
