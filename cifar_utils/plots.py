@@ -645,13 +645,16 @@ def response(
         x, y = np.array(sorted(points.items()), dtype=float).T
         off = ~np.isfinite(y) | (y > (np.inf if ceiling is None else ceiling))
         ax.plot(x, np.where(off, np.nan, y), label=name, ms=7, **looks[name])
-        lost[name] = x[off]
+        if off.any():  # a line without points would take room below the axes
+            lost[name] = x[off]
     bottom, top = ax.get_ylim()
     top = ceiling or top
     for name, x in lost.items():
         ax.plot(x, np.full(len(x), top), ls="", ms=10, mfc="white", clip_on=False, **looks[name])
     ax.set(xlabel=xlabel + " (logarithmic scale)" * log, ylabel=ylabel, ylim=(bottom, top))
     ax.set_xscale("log" if log else "linear")
+    if not log and all(x == int(x) for points in series.values() for x in points):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _legend_below(figure, ax.lines[: len(series)])
     return figure
 

@@ -600,6 +600,13 @@ def test_loss_against_loss_walks_from_left_to_right() -> None:
         plots.loss_against_loss({}, title="bad")
 
 
+def test_response_of_whole_numbers_has_whole_ticks() -> None:
+    figure = plots.response({"a": {0: 1.0, 1: 2.0}}, xlabel="x", ylabel="y", title="steps")
+    (ax,) = figure.axes
+    assert all(tick == round(tick) for tick in ax.get_xticks())
+    assert len(ax.lines) == 1
+
+
 def test_response_draws_what_left_the_axis_at_its_top_hollow() -> None:
     series = {"a": {0.1: 2.0, 0.01: 1.0, 1.0: np.nan}, "b": {0.01: 1.5, 0.1: 9.0, 1.0: 1.2}}
     figure = plots.response(
