@@ -8,7 +8,9 @@ written. A job whose worker dies is given to another one by the scheduler.
 from __future__ import annotations
 
 import logging
+import queue
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from cifar_utils.execute import Execution
 from cifar_utils.files import write_whole
 from cifar_utils.jobs import Job, Outcome
 
-ANSWER_SECONDS = 8
+ANSWER_SECONDS = 15
 KEPT = ("checkpoint.pt", "weights.pt", "record.json")  # a record says that weights are there
 
 
@@ -55,13 +57,7 @@ class Cluster:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are told below
         self.address, self._distributed = address, distributed
         self._here: dict[str, bool] = {}
-        try:
-            self._client = distributed.Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
-        except Exception as error:  # an address that can't be read, refused, silent, not dask
-            raise OSError(
-                f"no dask scheduler answers at {address} within {ANSWER_SECONDS} s; start one "
-                "with `dask scheduler` and give the address that it prints"
-            ) from error
+        self._client = _connect(address)
         try:
             self._client.wait_for_workers(1, timeout=ANSWER_SECONDS)
         except TimeoutError as error:
@@ -122,6 +118,32 @@ class Cluster:
         if self._client.status != "running" or "Cancelled" in type(error).__name__:
             return f"the scheduler at {self.address} is gone"
         return f"{type(error).__name__}: {error}"
+
+
+def _connect(address: str) -> Any:
+    """A client of the scheduler at `address`; OSError where none answers in time."""
+    from distributed import Client
+
+    answers: queue.Queue = queue.Queue()
+
+    def connect() -> None:
+        try:
+            answers.put(Client(address, timeout=ANSWER_SECONDS, set_as_default=False))
+        except Exception as error:  # an address that can't be read, refused, not dask
+            answers.put(error)
+
+    # Client's own time-out does not end the wait for a server that accepts and then says nothing
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        answer = answers.get(timeout=ANSWER_SECONDS + 1)
+    except queue.Empty as silence:
+        answer = silence
+    if isinstance(answer, Exception):
+        raise OSError(
+            f"no dask scheduler answers at {address} within {ANSWER_SECONDS} s; start one with "
+            "`dask scheduler` and give the address that it prints"
+        ) from answer
+    return answer
 
 
 def work(
