@@ -118,6 +118,7 @@ def test_a_sweep_on_a_cluster_outlives_caller_and_worker_and_equals_a_local_one(
     launch: Callable[..., subprocess.Popen],
     start: Callable[..., ForkProcess],  # noqa: F811
 ) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", PATIENCE)
     hold = tmp_path / "hold"
     hold.touch()
     address = scheduler_of(tmp_path, launch)
@@ -179,13 +180,12 @@ def test_a_cluster_that_is_not_there_or_not_ready_is_one_sentence(
         f"tcp://127.0.0.1:{port}"
     )
     assert "no dask scheduler answers at carrier://pigeon" in run_at("carrier://pigeon")
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 20)
     address = scheduler_of(tmp_path, launch)
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 2)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 5)
     assert f"has no worker; start one: dask worker {address}" in run_at(address)
     (tmp_path / "old" / "cifar_utils").mkdir(parents=True)
     (tmp_path / "old" / "cifar_utils" / "__init__.py").touch()
-    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", PATIENCE)
     worker_of(launch, PYTHONPATH=str(tmp_path / "old"))
     assert "can't import this cifar_utils" in run_at(address)
 
