@@ -13,7 +13,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import data, download, report, results, study
+from cifar_utils import classify, data, download, report, results, study
 from cifar_utils import jobs as jobs_module
 from cifar_utils import sweep as sweep_module
 from cifar_utils.cluster import Cluster
@@ -140,7 +140,7 @@ def print_report(folder: Path, keep: bool, refresh: bool) -> None:
             click.echo(f"kept {path.relative_to(data.PROJECT)}")
     if refresh:
         evidence = results.load(profile="full")
-        report.write_readme(report.blocks(evidence))
+        report.write_readmes(evidence, report.READMES)
         for path in report.draw_images(evidence):
             click.echo(f"drew {path.relative_to(data.PROJECT)}")
 
@@ -169,6 +169,24 @@ def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
         click.echo(f"The study runs on {data.TITLES['sketches']}.")
         return
     click.echo(f"CIFAR-10 is in {target}")
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+def predict(images: tuple[Path, ...]) -> None:
+    """Name the three likeliest classes of each picture in IMAGES, by the kept FinalCNN."""
+    model, record = classify.kept_network()
+    bad = False
+    for path in images:
+        try:
+            (best,) = classify.likeliest(classify.read_picture(path)[None], model, record)
+        except ValueError as error:
+            click.echo(f"Error: {error}", err=True)
+            bad = True
+        else:
+            click.echo(f"{path}: {classify.in_words(best)}")
+    if bad:
+        raise click.exceptions.Exit(1)
 
 
 def _place(workers: int, dask: str | None) -> jobs_module.Place:

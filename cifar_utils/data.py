@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,15 +65,8 @@ class Data:
         return TITLES[self.name]
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 N×3×H×W in 0…255 to float32 in channels_last: (pixel / 255 − mean) / std."""
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        rows = pixels.permute(0, 2, 3, 1).flatten(2)  # a view: N×H×(W·3), colours side by side
-        mean, std = (
-            torch.tensor(values, device=images.device).mul(255).repeat(images.shape[3])
-            for values in (self.mean, self.std)
-        )
-        rows.sub_(mean).div_(std)  # in long rows: twice as fast as channel by channel
-        return pixels
+        """`normalise` with the statistics of the training split."""
+        return normalise(images, self.mean, self.std)
 
     def with_normalisation(self, kind: str) -> Data:
         """The same images under other statistics.
@@ -184,6 +177,18 @@ def batches(
     order = torch.randperm(len(split), generator=generator).to(split.labels.device)
     for chosen in order.split(batch_size):
         yield split.images[chosen], split.labels[chosen]
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """uint8 N×3×H×W in 0…255 to float32 in channels_last: (pixel / 255 − mean) / std."""
+    pixels = images.to(torch.float32, memory_format=torch.channels_last)
+    rows = pixels.permute(0, 2, 3, 1).flatten(2)  # a view: N×H×(W·3), colours side by side
+    means, stds = (
+        torch.tensor(values, device=images.device).mul(255).repeat(images.shape[3])
+        for values in (mean, std)
+    )
+    rows.sub_(means).div_(stds)  # in long rows: twice as fast as channel by channel
+    return pixels
 
 
 def check_sizes(train_size: int, val_size: int) -> None:

@@ -1,4 +1,4 @@
-"""README's table and the figures in images/, from the records in results/ alone."""
+"""The READMEs' tables and the figures in images/, from the records in results/ alone."""
 
 from __future__ import annotations
 
@@ -14,74 +14,75 @@ import pandas as pd
 
 from cifar_utils import metrics, plots, results
 from cifar_utils.data import CLASSES, PROJECT
+from cifar_utils.wording import ENGLISH, RUSSIAN
 
-README = PROJECT / "README.md"
+READMES = {PROJECT / "README.md": ENGLISH, PROJECT / "README.ru.md": RUSSIAN}
 IMAGES = PROJECT / "images"
 SPEED = PROJECT / "benchmarks" / "throughput.json"
 CLAIM = PROJECT / "benchmarks" / "time_to_accuracy.json"
-HEADINGS = ("notebook", "variant", "network", "parameters", "epochs", "n", "accuracy %",
-            "precision %", "recall %", "F1 %", "ROC-AUC %", "MCC %", "flip-averaged %")  # fmt: skip
 
 
-def table(frame: pd.DataFrame) -> str:
-    """A markdown table: for each variant n and the six test metrics, mean ± std over seeds."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
+def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> str:
+    """The study in one table, a row a variant: n, six test metrics as mean ± std over seeds.
+
+    Below it one sentence: data sizes, seeds and hardware.
+    """
+    if frame.empty:
+        return words["no records"]
+    rows = []
     for (notebook, variant), runs in frame.groupby(["notebook", "variant"], sort=False):
         first = runs.iloc[0]
-        cells = [notebook, variant, first.network, f"{first.parameters:,}", f"{first.epochs}"]
-        cells += [f"{len(runs)}", *(_mean_and_spread(runs[name]) for name in metrics.NAMES)]
-        cells.append(_mean_and_spread(runs.flip_accuracy))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def provenance(frame: pd.DataFrame) -> str:
-    """One sentence: data sizes, seeds and hardware of the records."""
-    first = frame.iloc[0]
-    where = first.environment
-    return (
-        f"Test set of {np.sum(first.confusion):,} images, looked at once a run; "
-        f"{first.train_size:,} training images; {len(frame)} run(s), seeds "
-        f"{', '.join(map(str, sorted(frame.seed.unique())))}; {_machine(where)}."
+        rows.append([notebook, variant, first.network, f"{first.parameters:,}", f"{first.epochs}"])
+        rows[-1] += [f"{len(runs)}", *(_mean_and_spread(runs[name]) for name in metrics.NAMES)]
+        rows[-1].append(_mean_and_spread(runs.flip_accuracy))
+    provenance = words["provenance"].format(
+        tested=np.sum(frame.confusion.iloc[0]),
+        trained=frame.train_size.iloc[0],
+        runs=len(frame),
+        seeds=", ".join(map(str, sorted(frame.seed.unique()))),
+        machine=words["machine"].format(**frame.environment.iloc[0]),
     )
+    return f"{_table(words['headings'], rows)}\n\n{provenance}"
 
 
-def records_block(frame: pd.DataFrame) -> str:
-    """README's table of the study, and where it comes from."""
-    if frame.empty:
-        return "There are no full-scale records yet."
-    return f"{table(frame)}\n\n{provenance(frame)}"
-
-
-def speed_block(speed: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
+def speed_block(
+    speed: Mapping[str, Any], claim: Mapping[str, Any], words: Mapping[str, str] = ENGLISH
+) -> str:
     """README's account of speed, from the two files that the benchmarks write."""
     rates = speed["images_per_second"]
     plain = max(rate for name, rate in rates.items() if name.startswith("plain"))
-    lines = ["| training FinalCNN, crop and flip | images/s | × plain |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {rate:,.0f} | {rate / plain:.2f} |" for name, rate in rates.items()]
-    stages = ", ".join(f"{name} {100 * share:.1f} %" for name, share in speed["stages"].items())
-    runs = pd.DataFrame(claim["runs"])
-    return "\n".join(lines) + (
-        f"\n\nMedians of {len(speed['rounds']['fit, one process'])} rounds, measured in turn on "
-        f"{_machine(speed['environment'])}. `fit` reaches {100 * speed['roofline_fraction']:.0f} % "
-        f"of the rate of a large matrix product on the same threads, two jobs "
-        f"{100 * speed['study_roofline_fraction']:.0f} %. Of an epoch's time: {stages}. Loading "
-        f"CIFAR-10 takes {speed['load_seconds']:.1f} s, evaluating 10,000 images "
-        f"{speed['evaluate_10000_seconds']:.1f} s; one process holds at most "
-        f"{speed['peak_memory_gb']:.2f} GB.\n\nFinalCNN clears the original study's "
-        f"{100 * claim['claim']:.2f} % on the test set in {runs.epochs[0]} epochs: test accuracy "
-        f"{_mean_and_spread(runs.test)} %, {runs.seconds.mean():.0f} ± {runs.seconds.std():.0f} s, "
-        f"{runs.operations.mean() / 1e12:.1f}·10¹² floating-point operations (n = {len(runs)} "
-        f"seeds, of which {(runs.test >= claim['claim']).sum()} clear it; "
-        f"{_machine(claim['environment'])})."
+    rows = [[name, f"{rate:,.0f}", f"{rate / plain:.2f}"] for name, rate in rates.items()]
+    measured = words["speed"].format(
+        rounds=len(speed["rounds"]["fit, one process"]),
+        machine=words["machine"].format(**speed["environment"]),
+        fit=100 * speed["roofline_fraction"],
+        study=100 * speed["study_roofline_fraction"],
+        stages=", ".join(f"{name} {100 * share:.1f} %" for name, share in speed["stages"].items()),
+        load=speed["load_seconds"],
+        evaluate=speed["evaluate_10000_seconds"],
+        memory=speed["peak_memory_gb"],
     )
+    runs = pd.DataFrame(claim["runs"])
+    reached = words["claim"].format(
+        claim=100 * claim["claim"],
+        epochs=runs.epochs[0],
+        test=_mean_and_spread(runs.test),
+        seconds=runs.seconds.mean(),
+        spread=runs.seconds.std(),
+        operations=runs.operations.mean() / 1e12,
+        runs=len(runs),
+        reached=(runs.test >= claim["claim"]).sum(),
+        machine=words["machine"].format(**claim["environment"]),
+    )
+    return f"{_table(words['speed headings'], rows)}\n\n{measured}\n\n{reached}"
 
 
-def blocks(frame: pd.DataFrame) -> dict[str, str]:
-    """What stands between each pair of README's marks."""
-    found = {"records": records_block(frame)}
+def blocks(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> dict[str, str]:
+    """What stands between each pair of a README's marks."""
+    found = {"records": records_block(frame, words)}
     if SPEED.exists() and CLAIM.exists():
-        found["speed"] = speed_block(json.loads(SPEED.read_text()), json.loads(CLAIM.read_text()))
+        measured = (json.loads(path.read_text()) for path in (SPEED, CLAIM))
+        found["speed"] = speed_block(*measured, words)
     return found
 
 
@@ -98,12 +99,13 @@ def fill(text: str, name: str, block: str) -> str:
     return pattern.sub(lambda _: f"{start}\n{block}\n{end}", text)
 
 
-def write_readme(found: Mapping[str, str], path: Path = README) -> None:
-    """Put every block between its marks."""
-    text = path.read_text(encoding="utf-8")
-    for name, block in found.items():
-        text = fill(text, name, block)
-    path.write_text(text, encoding="utf-8")
+def write_readmes(frame: pd.DataFrame, readmes: Mapping[Path, Mapping[str, str]]) -> None:
+    """Put every block between its marks, in each README in its language."""
+    for path, words in readmes.items():
+        text = path.read_text(encoding="utf-8")
+        for name, block in blocks(frame, words).items():
+            text = fill(text, name, block)
+        path.write_text(text, encoding="utf-8")
 
 
 def draw_images(frame: pd.DataFrame, folder: Path = IMAGES) -> list[Path]:
@@ -127,11 +129,9 @@ def draw_images(frame: pd.DataFrame, folder: Path = IMAGES) -> list[Path]:
     return [folder / name for name in figures]
 
 
-def _machine(where: Mapping[str, Any]) -> str:
-    return (
-        f"{where['processor']} ({where['instructions']}), {where['threads']} thread(s), torch "
-        f"{where['torch']}, Python {where['python']}"
-    )
+def _table(headings: str, rows: list[list[str]]) -> str:
+    lines = [headings, " | ".join(["---"] * len(rows[0])), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def _mean_and_spread(values: pd.Series) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,12 +284,32 @@ def percent(frame: pd.DataFrame, columns: Sequence[str] = metrics.NAMES) -> pd.D
 
 
 def publish(folder: Path, target: Path) -> list[Path]:
-    """Copy the full profile's records from a study's folder, one file a run."""
-    kept = []
+    """Copy the full profile's records from a study's folder, one file a run.
+
+    Beside the record of the FinalCNN that is best on the validation images lie its weights.
+    """
+    sources = {}
     for path in sorted(Path(folder).rglob("record.json")):
         record = read(path)
         if record["profile"] == "full":
             name = f"{record['notebook']}.{slug(record['variant'])}.seed{record['seed']}.json"
             write(record, target / name)
-            kept.append(target / name)
-    return kept
+            sources[target / name] = path
+    return [*sources, *_keep_best_weights(sources, target)]
+
+
+def _keep_best_weights(sources: Mapping[Path, Path], target: Path) -> list[Path]:
+    """Copy the weights of the best FinalCNN among the new records and the one kept so far."""
+    accuracies = {}
+    for kept in {*sources, *(old.with_suffix(".json") for old in target.glob("*.pt"))}:
+        record = read(kept)
+        if record["variant"] == "FinalCNN":
+            accuracies[kept] = record["history"][-1]["val_accuracy"]
+    best = max(accuracies, key=accuracies.__getitem__, default=None)
+    if best not in sources:
+        return []
+    weights = best.with_suffix(".pt")
+    write_whole(weights, lambda to: shutil.copy(sources[best].with_name("weights.pt"), to))
+    for old in set(target.glob("*.pt")) - {weights}:
+        old.unlink()
+    return [weights]

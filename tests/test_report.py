@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from cifar_utils import report, results
+from cifar_utils import report, results, wording
 
 EVIDENCE = results.load(profile="full")
 
@@ -24,37 +25,67 @@ def frame(accuracies: list[float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_readme_is_what_the_records_give() -> None:
-    text = report.README.read_text(encoding="utf-8")
-    for name, block in report.blocks(EVIDENCE).items():
+@pytest.mark.parametrize("path", report.READMES, ids=lambda path: path.name)
+def test_a_readme_is_what_the_records_give(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name, block in report.blocks(EVIDENCE, report.READMES[path]).items():
         assert report.fill(text, name, block) == text
 
 
-def test_every_image_of_readme_is_there() -> None:
-    for name in ("final.png", "confusion_matrix.png"):
-        assert f"images/{name}" in report.README.read_text(encoding="utf-8")
-        assert (report.IMAGES / name).stat().st_size > 5_000
+def test_the_translation_has_the_tables_and_figures_of_the_original() -> None:
+    english, russian = (path.read_text(encoding="utf-8") for path in report.READMES)
+    tables = [
+        [re.findall(r"\d[\d.,]*|[±–|]", row) for row in re.findall(r"^\|.*", text, re.M)]
+        for text in (english, russian)
+    ]
+    assert tables[0] and tables[0] == tables[1]
+    names = [re.findall(r"(?:images|notebooks)/\w+\.\w+", text) for text in (english, russian)]
+    assert names[0] == names[1]
+    commands = []
+    for text in (english, russian):
+        blocks = "".join(re.findall(r"```sh\n(.*?)```", text, re.S))
+        commands.append([line.partition("#")[0].strip() for line in blocks.splitlines()])
+    assert commands[0] and commands[0] == commands[1]
+
+
+def test_every_image_of_a_readme_is_there() -> None:
+    for path in report.READMES:
+        for name in re.findall(r"images/(\w+\.png)", path.read_text(encoding="utf-8")):
+            assert (report.IMAGES / name).stat().st_size > 5_000
 
 
 def test_the_table_gives_mean_and_spread() -> None:
-    row = report.table(frame([0.80, 0.82, 0.84])).splitlines()[-1]
-    assert "| 288,778 | 2 | 3 | 82.00 ± 2.00 | 50.00 ± 0.00 |" in row
-    single = report.table(frame([0.8])).splitlines()[-1]
+    text = report.records_block(frame([0.80, 0.82, 0.84]))
+    assert "| 288,778 | 2 | 3 | 82.00 ± 2.00 | 50.00 ± 0.00 |" in text
+    assert "| 40.00 ± 0.00 | 83.00 ± 2.00 |" in text
+    assert "500 images" in text and "seeds 0, 1, 2" in text
+    single = report.records_block(frame([0.8])).splitlines()[2]
     assert "| 1 | 80.00 | 50.00 |" in single and "±" not in single
-    sentence = report.provenance(frame([0.80, 0.82]))
-    assert "500 images" in sentence and "seeds 0, 1" in sentence
 
 
-def test_writing_replaces_the_block_and_nothing_else(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- a: start -->\nold\n<!-- a: end -->\nafter\n")
-    report.write_readme({"a": "new"}, readme)
-    text = readme.read_text(encoding="utf-8")
-    assert text == "before\n<!-- a: start -->\nnew\n<!-- a: end -->\nafter\n"
-    report.write_readme({"a": "new"}, readme)
-    assert readme.read_text(encoding="utf-8") == text
+def test_writing_replaces_the_blocks_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "SPEED", tmp_path / "none.json")
+    readmes = {tmp_path / "a.md": wording.ENGLISH, tmp_path / "b.md": wording.RUSSIAN}
+    for path in readmes:
+        path.write_text("before\n<!-- records: start -->\nold\n<!-- records: end -->\nafter\n")
+    for _ in range(2):
+        report.write_readmes(frame([0.8]), readmes)
+        for path, words in readmes.items():
+            block = report.records_block(frame([0.8]), words)
+            expected = f"before\n<!-- records: start -->\n{block}\n<!-- records: end -->\nafter\n"
+            assert path.read_text(encoding="utf-8") == expected
     with pytest.raises(ValueError, match="no lines <!-- b: start -->"):
-        report.write_readme({"b": "new"}, readme)
+        report.fill("no marks", "b", "new")
+
+
+def test_both_languages_say_the_same_things_of_the_same_numbers() -> None:
+    assert wording.ENGLISH.keys() == wording.RUSSIAN.keys()
+    for name, english in wording.ENGLISH.items():
+        fields = [sorted(re.findall(r"{.*?}", text)) for text in (english, wording.RUSSIAN[name])]
+        assert fields[0] == fields[1]
+        assert english.count("|") == wording.RUSSIAN[name].count("|")
 
 
 def test_speed_is_told_from_what_the_benchmarks_wrote() -> None:
@@ -70,7 +101,7 @@ def test_speed_is_told_from_what_the_benchmarks_wrote() -> None:
             for s, a in ((100, 0.80), (110, 0.82), (120, 0.84))]  # fmt: skip
     text = report.speed_block(speed, {"claim": 0.809, "runs": runs, "environment": where})
     assert "| fit, one process | 3,000 | 3.00 |" in text and "backward 60.0 %" in text
-    assert "82.00 ± 2.00 %, 110 ± 10 s, 6.0·10¹²" in text and "of which 2 clear it" in text
+    assert "82.00 ± 2.00 %, 110 ± 10 s, 6.0·10¹²" in text and "of which 2 reach it" in text
 
 
 def test_images_are_drawn_from_records(tmp_path: Path) -> None:

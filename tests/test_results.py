@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from cifar_utils import data, models, results, training
+from cifar_utils import classify, data, models, results, training
 from cifar_utils.training import Recipe
 
 SHORT = Recipe(epochs=1, batch_size=100)
@@ -149,6 +149,31 @@ def test_publish_copies_full_scale_records_only(small: data.Data, tmp_path: Path
     kept = results.publish(tmp_path / "runs", tmp_path / "evidence")
     assert [path.name for path in kept] == ["05_dropout.p-0.seed0.json"]
     assert results.evidence("05_dropout", tmp_path / "evidence").variant.tolist() == ["p = 0"]
+
+
+def test_the_weights_of_the_finalcnn_best_on_validation_are_kept(
+    small: data.Data, tmp_path: Path
+) -> None:
+    accuracies = {}
+    for seed, epochs in ((0, 1), (1, 6), (2, 1)):
+        folder = tmp_path / "runs" / f"seed-{seed}"
+        experiment = results.Experiment("07_final", "full", folder)
+        recipe = replace(SHORT, epochs=epochs, seed=seed)
+        model = models.build("FinalCNN", seed)
+        done = experiment.run("FinalCNN", model, small, recipe, verbose=False)
+        accuracies[seed] = done.history.val_accuracy.iloc[-1]
+    best = max(accuracies, key=accuracies.__getitem__)
+    others = set(accuracies) - {best}
+    for seed in (*others, best, *others):  # whatever the order in which they come
+        results.publish(tmp_path / "runs" / f"seed-{seed}", tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").glob("*.pt")] == [
+        f"07_final.FinalCNN.seed{best}.pt"
+    ]
+    model, record = classify.kept_network(tmp_path / "kept")
+    assert record["seed"] == best
+    labels = small.test.labels
+    right = training.predict(model, small.test, small).argmax(1) == labels
+    assert right.float().mean().item() == pytest.approx(record["test"]["accuracy"])
 
 
 def test_no_evidence_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
