@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(wildcard notebooks/0*.ipynb)
 
-.PHONY: study test unit lab book data notebooks clean
+.PHONY: study test unit browser lab book data notebooks clean
 .DEFAULT_GOAL := study
 
 $(READY): requirements.txt pyproject.toml
@@ -24,10 +24,13 @@ test: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-		unit $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
+		unit browser $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
 
 unit: $(READY)
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest tests -m "not browser"
+
+browser: $(READY)
+	@$(BIN)/pytest tests/test_browser.py
 
 nbval/%: $(READY)
 	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb

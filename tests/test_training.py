@@ -89,7 +89,8 @@ def test_modes_are_set_and_only_training_images_are_augmented(small: data.Data) 
     recipe = Recipe(epochs=2, batch_size=400, augmentation="crop+flip")
     fit(model, small, recipe, verbose=False)
     modes = [mode for mode, _ in model.passes]
-    assert modes == [True, False] * 2 + [False] * 4  # last: 2,000 test images in two, twice
+    assert modes[:4] == [True, False, True, False]
+    assert modes[4:] == [False] * 20  # 2,000 test images in batches of 200, and mirrored
     plain = small.normalise(small.train.images).flatten(1)
     assert torch.equal(model.passes[1][1], small.normalise(small.val.images))
     for at in (0, 2):
