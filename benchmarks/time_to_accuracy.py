@@ -20,7 +20,7 @@ from cifar_utils import data, machine, models, training
 
 CLAIM = 0.8090
 MARGIN = 0.01  # validation must clear the claim by this, so that other seeds do too
-LENGTHS = (5, 6, 7, 8, 10)
+LENGTHS = (6, 8, 10, 12)
 RECIPE = training.Recipe(
     epochs=8,
     batch_size=128,

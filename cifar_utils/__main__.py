@@ -165,8 +165,8 @@ def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
     except (OSError, ValueError) as error:
         if not optional or data.locate("auto", folder):  # damaged files would stop the study too
             raise
-        click.echo(f"CIFAR-10 can't be had: {error}")
-        click.echo(f"The study runs on {data.TITLES['sketches']}.")
+        stand_in = data.TITLES["sketches"]
+        click.echo(f"Data: {stand_in}, because CIFAR-10 can't be had: {error}")
         return
     click.echo(f"CIFAR-10 is in {target}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import threading
@@ -112,7 +113,7 @@ def _fetch(url: str, part: Path) -> Path:
         if check_integrity(str(part), CIFAR10.tgz_md5):
             return part
         part.unlink()
-        print("what came is not CIFAR-10 (its MD5 differs) and was thrown away")
+        print("what came is not CIFAR-10 (its MD5 differs) and was thrown away", file=sys.stderr)
     raise ValueError(
         f"what {url} sends is not CIFAR-10: its MD5 differs; nothing was kept. If this network has "
         "a log-in page, log in first; a copy you have is taken with --from"
@@ -138,7 +139,7 @@ def _transfer(url: str, part: Path) -> None:
                 f"CIFAR-10 does not come from {url} ({reason}); try again later, or take a copy "
                 f"you have with --from.{kept}"
             ) from reason
-        print(f"{reason}; trying again in {waits[0]} s")
+        print(f"{reason}; trying again in {waits[0]} s", file=sys.stderr)
         time.sleep(waits.pop(0))
 
 
