@@ -45,10 +45,8 @@ def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> st
     return f"{_table(words['headings'], rows)}\n\n{provenance}"
 
 
-def speed_block(
-    speed: Mapping[str, Any], claim: Mapping[str, Any], words: Mapping[str, str] = ENGLISH
-) -> str:
-    """README's account of speed, from the two files that the benchmarks write."""
+def speed_block(speed: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:
+    """How fast training is, from what benchmarks/throughput.py wrote."""
     rates = speed["images_per_second"]
     plain = max(rate for name, rate in rates.items() if name.startswith("plain"))
     rows = [[name, f"{rate:,.0f}", f"{rate / plain:.2f}"] for name, rate in rates.items()]
@@ -62,8 +60,13 @@ def speed_block(
         evaluate=speed["evaluate_10000_seconds"],
         memory=speed["peak_memory_gb"],
     )
+    return f"{_table(words['speed headings'], rows)}\n\n{measured}"
+
+
+def claim_block(claim: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:
+    """How soon the original's claim is reached, from what benchmarks/time_to_accuracy.py wrote."""
     runs = pd.DataFrame(claim["runs"])
-    reached = words["claim"].format(
+    return words["claim"].format(
         claim=100 * claim["claim"],
         epochs=runs.epochs[0],
         test=_mean_and_spread(runs.test),
@@ -74,15 +77,14 @@ def speed_block(
         reached=(runs.test >= claim["claim"]).sum(),
         machine=words["machine"].format(**claim["environment"]),
     )
-    return f"{_table(words['speed headings'], rows)}\n\n{measured}\n\n{reached}"
 
 
 def blocks(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> dict[str, str]:
     """What stands between each pair of a README's marks."""
     found = {"records": records_block(frame, words)}
-    if SPEED.exists() and CLAIM.exists():
-        measured = (json.loads(path.read_text()) for path in (SPEED, CLAIM))
-        found["speed"] = speed_block(*measured, words)
+    for name, path, block in (("speed", SPEED, speed_block), ("claim", CLAIM, claim_block)):
+        if path.exists():
+            found[name] = block(json.loads(path.read_text()), words)
     return found
 
 

@@ -66,7 +66,8 @@ def test_the_table_gives_mean_and_spread() -> None:
 def test_writing_replaces_the_blocks_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "SPEED", tmp_path / "none.json")
+    for name in ("SPEED", "CLAIM"):
+        monkeypatch.setattr(report, name, tmp_path / "none.json")
     readmes = {tmp_path / "a.md": wording.ENGLISH, tmp_path / "b.md": wording.RUSSIAN}
     for path in readmes:
         path.write_text("before\n<!-- records: start -->\nold\n<!-- records: end -->\nafter\n")
@@ -99,8 +100,9 @@ def test_speed_is_told_from_what_the_benchmarks_wrote() -> None:
     }  # fmt: skip
     runs = [{"epochs": 8, "seconds": s, "operations": 6e12, "test": a}
             for s, a in ((100, 0.80), (110, 0.82), (120, 0.84))]  # fmt: skip
-    text = report.speed_block(speed, {"claim": 0.809, "runs": runs, "environment": where})
+    text = report.speed_block(speed)
     assert "| fit, one process | 3,000 | 3.00 |" in text and "backward 60.0 %" in text
+    text = report.claim_block({"claim": 0.809, "runs": runs, "environment": where})
     assert "82.00 ± 2.00 %, 110 ± 10 s, 6.0·10¹²" in text and "of which 2 reach it" in text
 
 
