@@ -44,27 +44,24 @@ def figures(path: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def study_output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The notebook that the study has just executed, its records beside it."""
-    out = tmp_path_factory.mktemp("study")
-    options = [option for name, value in TINY.items() for option in ("-p", f"{name}={value}")]
-    tool("cifar_utils", "run", NOTEBOOK.stem, *options, "--out", out)
-    (output,) = out.rglob(NOTEBOOK.name)
-    return output
-
-
-def test_papermill_runs_with_every_parameter_it_lists(tmp_path: Path) -> None:
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notebook executed by papermill's command line, given every parameter that it lists."""
+    folder = tmp_path_factory.mktemp("papermill")
     listed = tool("papermill", "--help-notebook", NOTEBOOK)
     entry = re.compile(r"^  (\w+): (int|float|str|bool) \(default (.+)\)\s+(\S.*)$", re.MULTILINE)
     values = {name: yaml.safe_load(default) for name, _, default, _ in entry.findall(listed)}
     assert set(values) == set(papermill.inspect_notebook(str(NOTEBOOK)))
-    values |= TINY | {"seed": 7, "profile": "of my own", "out": str(tmp_path / "records")}
+    values |= TINY | {"seed": 7, "profile": "of my own", "out": str(folder / "records")}
     options = [option for name, value in values.items() for option in ("-p", name, value)]
-    output = tmp_path / NOTEBOOK.name
+    output = folder / NOTEBOOK.name
     tool("papermill", "--no-progress-bar", NOTEBOOK, output, *options)
     assert nbformat.read(output, 4).metadata.papermill.parameters == values
-    assert not errors(output)
-    assert list((tmp_path / "records").glob("*/record.json"))
+    return output
+
+
+def test_papermill_runs_with_every_parameter_it_lists(executed: Path) -> None:
+    assert not errors(executed)
+    assert list(executed.parent.glob("records/*/record.json"))
 
 
 def test_jupyter_executes_it(tmp_path: Path) -> None:
@@ -75,29 +72,29 @@ def test_jupyter_executes_it(tmp_path: Path) -> None:
     assert figures(output) == figures(NOTEBOOK)
 
 
-def test_nbconvert_makes_a_page_of_what_the_study_executed(
-    study_output: Path, tmp_path: Path
-) -> None:
-    tool("jupyter", "nbconvert", "--to", "html", "--output-dir", tmp_path, study_output)
+def test_nbconvert_makes_a_page_of_it(executed: Path, tmp_path: Path) -> None:
+    tool("jupyter", "nbconvert", "--to", "html", "--output-dir", tmp_path, executed)
     page = (tmp_path / f"{NOTEBOOK.stem}.html").read_text()
-    assert page.count('src="data:image/png') == figures(study_output) > 0
+    assert page.count('src="data:image/png') == figures(executed) > 0
 
 
-def test_nbval_fails_on_a_cell_that_does_not_run(study_output: Path, tmp_path: Path) -> None:
+def test_nbval_fails_on_a_cell_that_does_not_run(executed: Path, tmp_path: Path) -> None:
     nbval = ["pytest", "-q", "--nbval-current-env", "-p", "no:cacheprovider"]
-    broken = nbformat.read(study_output, 4)
+    broken = nbformat.read(executed, 4)
     broken.cells.insert(1, nbformat.v4.new_code_cell("1 / 0"))
     del broken.cells[2:]
     nbformat.write(broken, tmp_path / "broken.ipynb")
     tool(*nbval, "--nbval", "--nbval-lax", tmp_path / "broken.ipynb", ok=False)
 
 
-def test_nbval_gets_the_studys_outputs_again(study_output: Path, tmp_path: Path) -> None:
+def test_nbval_gets_the_outputs_again(executed: Path, tmp_path: Path) -> None:
     """Strict, with the notebooks' own tolerance, and no record to read the runs back from."""
     shutil.copy(NOTEBOOK.with_name("conftest.py"), tmp_path)
-    output = nbformat.read(study_output, 4)
+    output = nbformat.read(executed, 4)
     for cell in output.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.source = cell.source.replace(str(study_output.parent), str(tmp_path / "records"))
+            cell.source = cell.source.replace(
+                str(executed.parent / "records"), str(tmp_path / "records")
+            )
     nbformat.write(output, tmp_path / NOTEBOOK.name)
     tool("pytest", "-q", "--nbval", "--nbval-current-env", tmp_path / NOTEBOOK.name)
