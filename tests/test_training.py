@@ -4,10 +4,6 @@ import math
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,43 +170,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert without_seconds(whole) == without_seconds(resumed)
     assert whole.record["test"] == resumed.record["test"]
     assert whole.record["digest"] == resumed.record["digest"]
-
-
-VICTIM = """
-    import sys
-    import torch
-    from cifar_utils import data, models, results, training
-    torch.set_num_threads(1)
-    small = data.load("sketches", train_size=400, val_size=100)
-    recipe = training.Recipe(epochs=6, batch_size=64, augmentation="crop+flip")
-    results.Experiment("test", out=sys.argv[1]).run(
-        "victim", models.build("DropoutCNN"), small, recipe)
-"""
-
-
-def test_a_killed_process_goes_on_to_the_same_weights(small: data.Data, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(tmp_path)]
-    checkpoint = tmp_path / "victim" / "checkpoint.pt"
-    killed = 0
-    for delay in (0.0, 0.13):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        stamp = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != stamp:
-                time.sleep(delay)
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
-                killed += 1
-                break
-            time.sleep(0.002)
-        process.stdout.close()
-    assert killed == 2
-    subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    recipe = Recipe(epochs=6, batch_size=64, augmentation="crop+flip")
-    whole = fit(small_net(), small, recipe, verbose=False)
-    weights = torch.load(tmp_path / "victim" / "weights.pt", weights_only=True)
-    assert all(torch.equal(weights[k], v) for k, v in whole.model.state_dict().items())
-    assert {path.name for path in checkpoint.parent.iterdir()} == {"weights.pt", "record.json"}
 
 
 def test_a_checkpoint_that_does_not_read_is_set_aside(
