@@ -101,23 +101,6 @@ def test_a_notebook_that_fails_does_not_stop_the_others(
     assert "02_second, plain, seed 0: the loss stopped being finite in epoch 1" in nan[1]
 
 
-def test_a_sweep_runs_the_grid_and_tells_mean_and_spread(
-    notebooks: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    code, said = call(capsys, "sweep", "01", "-p", "lr=0.001,0.01", "--seeds", 2, "--out",
-                      tmp_path, "--jobs", 2)  # fmt: skip
-    assert code == 0
-    frame = results.load(tmp_path)
-    assert len(frame) == 4 and frame.profile.nunique() == 2
-    for profile, rows in frame.groupby("profile"):
-        row = next(line for line in said.splitlines()
-                   if line.split()[:1] == [f"{float(profile.split('=')[1]):.4g}"])  # fmt: skip
-        mean, std = 100 * rows.val_accuracy.mean(), 100 * rows.val_accuracy.std()
-        shown = [float(word) for word in row.split()[3::2]]
-        assert row.split()[1:3] == ["plain", "2"] and row.split()[4] == "±"
-        assert shown == pytest.approx([mean, std], abs=0.501)
-
-
 def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(notebooks: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs"
     script = (
