@@ -108,8 +108,12 @@ def expected_calibration_error(
     Guo et al. (2017), "On calibration of modern neural networks", equation 3, whose 15 bins are
     the default; a fraction. Arguments and errors are those of `reliability`.
     """
-    table = reliability(labels, probabilities, bins)
-    gaps = (table.accuracy - table.confidence).abs()
+    return calibration_error(reliability(labels, probabilities, bins))
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """The expected calibration error, from a table of `reliability`."""
+    gaps = (table["accuracy"] - table["confidence"]).abs()
     return float((gaps * table["count"]).sum() / table["count"].sum())
 
 

@@ -26,7 +26,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from cifar_utils import results
+from cifar_utils import metrics, results
 
 if TYPE_CHECKING:
     from cifar_utils.data import Split
@@ -501,9 +501,8 @@ def reliability_diagram(
     left.axline((0, 0), slope=1, color="0.4", ls=":")
     for name, look in _looks_among(tables, among).items():
         table, shares = tables[name], tables[name]["count"] / tables[name]["count"].sum()
-        error = ((table["accuracy"] - table["confidence"]).abs() * shares).sum()
         some = 100 * table.dropna(subset=["accuracy"])
-        label = f"{name}: expected calibration error {100 * error:.1f} %"
+        label = f"{name}: expected calibration error {100 * metrics.calibration_error(table):.1f} %"
         left.plot(some["confidence"], some["accuracy"], label=label, **look)
         edges = np.linspace(0, 100, len(table) + 1)
         right.stairs(100 * shares, edges, color=look["color"], lw=2)
@@ -537,10 +536,11 @@ def against_size(
         ax.plot(some["train_size"], some[metric], ls="", ms=4, alpha=0.5, **look)
         ax.plot(some.groupby("train_size")[metric].mean(), ms=7, label=name, **look)
     sizes = sorted(frame["train_size"].unique())
+    label = metric.replace("val_", "validation ").replace("_", " ")
     ax.set_xscale("log")
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.minorticks_off()
-    ax.set(xlabel="training images (number, logarithmic scale)", ylabel=f"{metric} ({unit})")
+    ax.set(xlabel="training images (number, logarithmic scale)", ylabel=f"{label} ({unit})")
     _legend_below(figure, ax.lines[1::2])
     return figure
 
@@ -626,19 +626,17 @@ def response(
     title: str,
     log: bool = False,
     ceiling: float | None = None,
-    among: Iterable[str] = (),
+    among: Iterable[str] | None = None,
 ) -> Figure:
     """Draw what was measured at each value of a knob: a line for each name of `series`.
 
     `log` spaces the knob's values logarithmically. What is not finite, or above `ceiling`, stands
-    at the top, hollow and off the line; `ceiling` is the end of the axis. With `among`, the names
-    have the looks that they have among those.
+    at the top, hollow and off the line; `ceiling` is the end of the axis. `among` is that of
+    `learning_curves`.
     """
     finite = np.isfinite([y for points in series.values() for y in points.values()])
     _demand(finite.any(), "there is no finite value to draw")
-    strays = sorted(set(series) - set(among)) if among else []
-    _demand(not strays, f"{strays} are not in `among`")
-    looks = _looks([*among] or series)
+    looks = _looks_among(series, among)
     figure, ((ax,),) = _figure(title, (9, 4.8))
     lost = {}
     for name, points in series.items():

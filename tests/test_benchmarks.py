@@ -1,7 +1,9 @@
+import ast
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import papermill
 import pytest
 
 from cifar_utils import data, models
@@ -35,6 +37,10 @@ def test_candidates_change_the_base_and_one_recipe_is_chosen_from(tmp_path: Path
     candidates = recipe_search.read_candidates(recipe_search.CANDIDATES)
     assert candidates["padding 4"] == replace(candidates["base"], padding=4)
     assert len(set(candidates.values())) == len(candidates)
+    told = papermill.inspect_notebook(str(data.PROJECT / "notebooks" / "07_final.ipynb"))
+    base = {name: value for name, value in asdict(candidates["base"]).items() if name in told}
+    shown = {name: ast.literal_eval(told[name]["default"]) for name in base}
+    assert shown | {"epochs": 30} == base  # the notebook trains the recipe that was chosen
     wrong = tmp_path / "recipes.yaml"
     wrong.write_text("base: {}\ncandidates:\n  odd: {optimizer: magic}\n")
     with pytest.raises(ValueError, match="magic"):
