@@ -24,12 +24,18 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name or next(device for device, yes in here.items() if yes))
 
 
-def mixed_precision(device: torch.device) -> torch.dtype | None:
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def mixed_precision(device: torch.device, asked: str = "auto") -> torch.dtype | None:
     """The short number format of a forward pass on `device`, or None for float32 throughout.
 
-    CUDA: bfloat16 where the card computes in it, else float16, whose losses must be scaled
-    (Micikevicius et al., 2018). Elsewhere float32: nothing is rounded more than a textbook does.
+    "auto" on CUDA: bfloat16 where the card computes in it, else float16, whose losses must be
+    scaled (Micikevicius et al., 2018). "auto" elsewhere: float32, so that nothing is rounded more
+    than a textbook does.
     """
+    if asked != "auto":
+        return torch.bfloat16 if asked == "bfloat16" else None
     if device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

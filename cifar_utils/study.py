@@ -44,8 +44,11 @@ def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
     return chosen or list(every.values())
 
 
-def read_profile(name: str) -> dict[str, Any]:
+def read_profile(name: str, notebook: str = "") -> dict[str, Any]:
     """The parameters of a profile: a name in notebooks/profiles, or a YAML file of one's own.
+
+    A group of values under a notebook's name ("03_pooling") is for that notebook alone, and
+    overrides the common ones.
 
     Raises:
         ValueError: unknown, or not a list of `name: value`.
@@ -60,7 +63,11 @@ def read_profile(name: str) -> dict[str, Any]:
         raise ValueError(f"profile {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"profile {path} must be lines of `parameter: value`")
-    return values
+    common = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    groups = {
+        find_notebooks([str(key)])[0].stem: values[key] for key in values if key not in common
+    }
+    return common | groups.get(notebook, {})
 
 
 def read_overrides(items: Iterable[str]) -> dict[str, str]:
@@ -124,8 +131,11 @@ def plan(
     if seeds < 1:
         raise ValueError(f"--seeds is {seeds}; it must be at least 1")
     label = "+".join([Path(profile).stem, *(f"{k}={v}" for k, v in overrides.items())])
-    values = {**read_profile(profile), **overrides, "profile": label}
-    typed = {notebook: typed_parameters(notebook, values) for notebook in notebooks}
+    own = {**overrides, "profile": label}
+    typed = {
+        notebook: typed_parameters(notebook, read_profile(profile, notebook.stem) | own)
+        for notebook in notebooks
+    }
     for notebook in notebooks:
         _check_values(notebook, typed[notebook], locate)
     jobs = []

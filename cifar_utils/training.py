@@ -24,7 +24,7 @@ from tqdm import tqdm
 from cifar_utils import augment, metrics
 from cifar_utils.data import Data, Split, batches
 from cifar_utils.files import set_aside, write_whole
-from cifar_utils.machine import choose_device, environment, mixed_precision
+from cifar_utils.machine import PRECISIONS, choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters
 
 # fused: one pass over the weights, where PyTorch has it
@@ -58,7 +58,10 @@ class Recipe:
     the first. `padding` is the crop's, in pixels. `averaging` above 0 keeps a moving average of
     the weights and of BatchNorm's statistics, of which each step leaves that part (0.99: about a
     hundred steps); it is the average that is validated, tested and returned (Polyak and Juditsky,
-    1992). `seed` fixes batches, augmentation and dropout.
+    1992). `precision` is the number format of forward and backward pass: "float32"; "bfloat16",
+    which keeps weights, losses and BatchNorm's statistics in float32 and is faster where the
+    processor has instructions for it; "auto", float32 except on CUDA. `seed` fixes batches,
+    augmentation and dropout.
 
     Raises:
         ValueError: a value that cannot be; the message names it and says what can.
@@ -75,6 +78,7 @@ class Recipe:
     augmentation: str = "none"
     padding: int = 4
     averaging: float = 0.0
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,7 +97,8 @@ class Recipe:
         for name in ("momentum", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be in 0 … 1, below 1")
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"unknown {name} {getattr(self, name)!r}; there are: {', '.join(known)}"
@@ -232,7 +237,10 @@ def digest(model: nn.Module, data: Data, recipe: Recipe) -> str:
     for name, tensor in model.state_dict().items():
         fingerprint.update(name.encode())
         fingerprint.update(tensor.detach().cpu().contiguous().numpy())
-    rest = [asdict(recipe), data.digest, data.mean, data.std]
+    told = asdict(recipe)
+    if recipe.precision == "auto":
+        del told["precision"]  # younger than the first records, whose digests stay as they are
+    rest = [told, data.digest, data.mean, data.std]
     fingerprint.update(json.dumps(rest, sort_keys=True).encode())
     return fingerprint.hexdigest()[:16]
 
@@ -250,7 +258,7 @@ class _State:
         self.scheduler = SCHEDULES[recipe.schedule](self.optimizer, recipe, steps)
         self.move, self.alter = augment.build(recipe.augmentation, recipe.padding).split()
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.precision = mixed_precision(device)
+        self.precision = mixed_precision(device, recipe.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.averaged: AveragedModel | None = None
         if recipe.averaging:

@@ -67,7 +67,7 @@ def test_every_parameter_has_type_and_help_and_quick_is_the_default(path: Path) 
     for name, value in quick.items():
         assert yaml.safe_load(known[name]["default"]) == value, name
     for profile in ("quick", "full"):
-        study.typed_parameters(path, study.read_profile(profile))
+        study.typed_parameters(path, study.read_profile(profile, path.stem))
 
 
 @each_notebook

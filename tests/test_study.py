@@ -50,6 +50,8 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}),
                        folder / f"{name}.ipynb")  # fmt: skip
     (folder / "profiles" / "quick.yaml").write_text("dataset: sketches\nlr: 1e-3\n")
+    (folder / "profiles" / "two.yaml").write_text("lr: 1e-3\n02_second: {lr: 1e-2}\n")
+    (folder / "profiles" / "lost.yaml").write_text("09_none: {lr: 1e-2}\n")
     (folder / "profiles" / "odd.yaml").write_text("width: 3\n")
     (folder / "profiles" / "list.yaml").write_text("- lr\n")
     monkeypatch.setattr(study, "NOTEBOOKS", folder)
@@ -133,7 +135,8 @@ def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(notebooks: Path, tmp_path
 
 BAD = [
     (["run", "09_none"], "unknown notebook '09_none'; there are: 01_first, 02_second"),
-    (["run", "--profile", "slow"], "unknown profile 'slow'; there are: list, odd, quick"),
+    (["run", "--profile", "slow"], "unknown profile 'slow'; there are: list, lost, odd"),
+    (["run", "--profile", "lost"], "unknown notebook '09_none'"),
     (["run", "--profile", "odd"], "01_first has no parameter 'width'; it has: dataset, train_size"),
     (["run", "--profile", "list"], "must be lines of `parameter: value`"),
     (["run", "-p", "depth=3"], "no parameter 'depth'"),
@@ -186,6 +189,13 @@ def test_parameters_take_the_notebook_s_types(notebooks: Path) -> None:
     typed = study.typed_parameters(notebooks / "01_first.ipynb", values)
     assert typed == {"lr": 0.001, "epochs": 4, "loud": True, "optimizer": "sgd"}
     assert study.typed_parameters(notebooks / "01_first.ipynb", {"lr": 1})["lr"] == 1.0
+
+
+def test_a_profile_has_values_for_one_notebook(notebooks: Path, tmp_path: Path) -> None:
+    first, second = study.plan(study.find_notebooks(), "two", {}, 1, tmp_path)
+    assert (first.parameters["lr"], second.parameters["lr"]) == (0.001, 0.01)
+    _, second = study.plan(study.find_notebooks(), "two", {"lr": "0.1"}, 1, tmp_path)
+    assert second.parameters["lr"] == 0.1
 
 
 def test_overrides_never_replace_a_profile_s_runs(notebooks: Path, tmp_path: Path) -> None:

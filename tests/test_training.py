@@ -286,6 +286,7 @@ def test_the_digest_follows_what_determines_the_numbers(small: data.Data) -> Non
         training.digest(small_net(seed=1), small, recipe),
         training.digest(models.build("DropoutCNN", p=0.2), small, recipe),
         training.digest(model, small, replace(recipe, seed=1)),
+        training.digest(model, small, replace(recipe, precision="bfloat16")),
         training.digest(model, small.with_normalisation("half"), recipe),
         training.digest(model, data.load("sketches", train_size=300, val_size=100), recipe),
     ]
@@ -427,23 +428,22 @@ def test_flip_averaging_is_that_of_the_probabilities_of_both_images(small: data.
 
 
 @pytest.mark.parametrize(
-    ("device", "has_bfloat16", "expected"),
-    [("cpu", True, None), ("mps", True, None), ("cuda", True, torch.bfloat16),
-     ("cuda", False, torch.float16)],
+    ("device", "has_bfloat16", "asked", "expected"),
+    [("cpu", True, "auto", None), ("mps", True, "auto", None), ("cuda", False, "float32", None),
+     ("cuda", True, "auto", torch.bfloat16), ("cuda", False, "auto", torch.float16),
+     ("cpu", False, "bfloat16", torch.bfloat16)],
 )  # fmt: skip
-def test_precision_is_short_on_cuda_alone(
-    device: str, has_bfloat16: bool, expected: object, monkeypatch: pytest.MonkeyPatch
+def test_precision_is_short_on_cuda_or_where_asked_for(
+    device: str, has_bfloat16: bool, asked: str, expected: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
-    assert machine.mixed_precision(torch.device(device)) is expected
+    assert machine.mixed_precision(torch.device(device), asked) is expected
 
 
-def test_the_loop_in_short_precision_stays_near_that_in_float32(
-    small: data.Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loop_in_short_precision_stays_near_that_in_float32(small: data.Data) -> None:
     exact = fit(small_net(name="NotSimpleCNN"), small, SHORT, test=False, verbose=False)
-    monkeypatch.setattr(training, "mixed_precision", lambda device: torch.bfloat16)
-    short = fit(small_net(name="NotSimpleCNN"), small, SHORT, test=False, verbose=False)
+    recipe = replace(SHORT, precision="bfloat16")
+    short = fit(small_net(name="NotSimpleCNN"), small, recipe, test=False, verbose=False)
     losses = exact.history.train_loss.tolist(), short.history.train_loss.tolist()
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
