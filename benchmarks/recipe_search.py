@@ -1,4 +1,4 @@
-"""The search for FinalCNN's recipe, on validation data alone: `python benchmarks/recipe_search.py`.
+"""The search for recipes, on validation data alone: `python benchmarks/recipe_search.py 07_final`.
 
 Trains every candidate of recipes.yaml on all of CIFAR-10, never looks at the test set, and keeps
 a record of each in results/search. What has its record is not trained again; what was stopped
@@ -8,7 +8,7 @@ goes on.
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,25 +26,44 @@ KEPT = results.EVIDENCE / "search"
 CHECKPOINTS = data.PROJECT / "runs" / "search"
 
 
-def read_candidates(path: Path) -> dict[str, training.Recipe]:
-    """Every candidate's recipe: the base and what it changes."""
-    told = yaml.safe_load(path.read_text())
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe that a notebook's network is tried with."""
+
+    notebook: str
+    network: str
+    name: str
+    recipe: training.Recipe
+
+
+def read_candidates(path: Path, notebook: str) -> dict[str, Candidate]:
+    """A notebook's candidates by name: the base and what each changes.
+
+    Raises:
+        click.UsageError: the file has none for this notebook.
+    """
+    searches = yaml.safe_load(path.read_text())
+    if notebook not in searches:
+        raise click.UsageError(f"no search {notebook!r}; there are: {', '.join(searches)}")
+    told = searches[notebook]
     return {
-        name: training.Recipe(**told["base"] | changes)
+        name: Candidate(notebook, told["network"], name, training.Recipe(**told["base"] | changes))
         for name, changes in told["candidates"].items()
     }
 
 
-def train(name: str, recipe: training.Recipe) -> dict[str, Any]:
+def train(candidate: Candidate) -> dict[str, Any]:
     """Train one candidate on one thread, and keep its record."""
     torch.set_num_threads(1)
-    images = data.load("cifar10")
-    model = models.build("FinalCNN", recipe.seed)
-    kept = KEPT / f"{results.slug(name)}.seed{recipe.seed}.json"
+    recipe, images = candidate.recipe, data.load("cifar10")
+    model = models.build(candidate.network, recipe.seed)
+    file = f"{candidate.notebook}.{results.slug(candidate.name)}.seed{recipe.seed}.json"
+    kept = KEPT / file
     if kept.exists() and results.read(kept)["digest"] == training.digest(model, images, recipe):
         return results.read(kept)
-    experiment = results.Experiment("07_final", "search", CHECKPOINTS / f"seed-{recipe.seed}")
-    run = experiment.run(name, model, images, recipe, test=False, verbose=False)
+    folder = CHECKPOINTS / candidate.notebook / f"seed-{recipe.seed}"
+    experiment = results.Experiment(candidate.notebook, "search", folder)
+    run = experiment.run(candidate.name, model, images, recipe, test=False, verbose=False)
     results.write(run.record, kept)
     return run.record
 
@@ -64,26 +83,28 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @click.command()
+@click.argument("notebook")
 @click.argument("names", nargs=-1)
 @click.option("--seeds", default=1, show_default=True, help="Runs of each candidate.")
 @click.option("--jobs", default=2, show_default=True, help="Candidates side by side.")
-def main(names: tuple[str, ...], seeds: int, jobs: int) -> None:
-    """Train the candidates called NAMES (all by default) and print all records, best first."""
-    candidates = read_candidates(CANDIDATES)
+def main(notebook: str, names: tuple[str, ...], seeds: int, jobs: int) -> None:
+    """Train NOTEBOOK's candidates called NAMES (all by default); print its records, best first."""
+    candidates = read_candidates(CANDIDATES, notebook)
     unknown = set(names) - set(candidates)
     if unknown:
         raise click.UsageError(f"unknown {', '.join(unknown)}; there are: {', '.join(candidates)}")
+    chosen = [candidates[name] for name in names or candidates]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting = [
-            pool.submit(train, name, replace(candidates[name], seed=seed))
+            pool.submit(train, replace(each, recipe=replace(each.recipe, seed=seed)))
             for seed in range(seeds)
-            for name in (names or candidates)
+            for each in chosen
         ]
         for done in tqdm(as_completed(waiting), "candidates", len(waiting), disable=None):
             record = done.result()
             accuracy = record["history"][-1]["val_accuracy"]
             tqdm.write(f"{record['variant']}, seed {record['seed']}: validation {accuracy:.2%}")
-    frame = results.load(KEPT, profile="search")
+    frame = results.load(KEPT, notebook, "search")
     click.echo(table(frame).to_string(float_format=lambda value: f"{value:.4f}"))
 
 

@@ -3,6 +3,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import click
 import papermill
 import pytest
 
@@ -33,15 +34,23 @@ def test_shares_of_the_stages_are_a_whole(small: data.Data) -> None:
     assert shares["backward"] > shares["augmentation"]
 
 
-def test_candidates_change_the_base_and_one_recipe_is_chosen_from(tmp_path: Path) -> None:
-    candidates = recipe_search.read_candidates(recipe_search.CANDIDATES)
-    assert candidates["padding 4"] == replace(candidates["base"], padding=4)
-    assert len(set(candidates.values())) == len(candidates)
+def test_candidates_change_the_base_and_notebook_07_trains_the_one_that_was_chosen() -> None:
+    candidates = recipe_search.read_candidates(recipe_search.CANDIDATES, "07_final")
+    base = candidates["base"].recipe
+    assert candidates["padding 4"].recipe == replace(base, padding=4)
+    assert len({each.recipe for each in candidates.values()}) == len(candidates)
     told = papermill.inspect_notebook(str(data.PROJECT / "notebooks" / "07_final.ipynb"))
-    base = {name: value for name, value in asdict(candidates["base"]).items() if name in told}
-    shown = {name: ast.literal_eval(told[name]["default"]) for name in base}
-    assert shown | {"epochs": 30} == base  # the notebook trains the recipe that was chosen
+    chosen = {name: value for name, value in asdict(base).items() if name in told}
+    shown = {name: ast.literal_eval(told[name]["default"]) for name in chosen}
+    assert shown | {"epochs": 30} == chosen
+
+
+def test_a_wrong_candidate_is_named(tmp_path: Path) -> None:
     wrong = tmp_path / "recipes.yaml"
-    wrong.write_text("base: {}\ncandidates:\n  odd: {optimizer: magic}\n")
+    wrong.write_text(
+        "07_final:\n  network: FinalCNN\n  base: {}\n  candidates:\n    odd: {optimizer: magic}\n"
+    )
     with pytest.raises(ValueError, match="magic"):
-        recipe_search.read_candidates(wrong)
+        recipe_search.read_candidates(wrong, "07_final")
+    with pytest.raises(click.UsageError, match="no search '01'; there are: 07_final"):
+        recipe_search.read_candidates(wrong, "01")

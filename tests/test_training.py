@@ -290,7 +290,7 @@ def test_the_digest_follows_what_determines_the_numbers(small: data.Data) -> Non
         training.digest(model, small.with_normalisation("half"), recipe),
         training.digest(model, data.load("sketches", train_size=300, val_size=100), recipe),
     ]
-    assert len({base, *others}) == 6
+    assert len({base, *others}) == 7
 
 
 def test_the_loop_of_notebook_01_gives_the_same_losses_batch_by_batch(
