@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -83,10 +84,10 @@ def plain_loop(images: int, workers: int) -> float:
     return (images - WARM_UP * BATCH) / (time.perf_counter() - start)
 
 
-def one_fit(images: data.Data, width: int = 1) -> float:
+def one_fit(images: data.Data, width: int = 1, precision: str = "auto") -> float:
     """Seconds of one epoch by this project's `fit`, in this process."""
-    model = models.build("FinalCNN", width=width)
-    run = training.fit(model, images, RECIPE, test=False, verbose=False)
+    model, recipe = models.build("FinalCNN", width=width), replace(RECIPE, precision=precision)
+    run = training.fit(model, images, recipe, test=False, verbose=False)
     return run.record["seconds"]
 
 
@@ -164,6 +165,7 @@ def measure(images: int, rounds: int) -> dict[str, Any]:
         "plain loop, 0 workers": lambda: plain_loop(images, 0),
         "plain loop, 2 workers": lambda: plain_loop(images, 2),
         "fit, one process": lambda: images / one_fit(part),
+        "fit, one process, bfloat16": lambda: images / one_fit(part, precision="bfloat16"),
         "study, 2 jobs": lambda: whole_study(images, epochs=2),
         "GFLOP/s, 1 thread": lambda: matrix_product(1),
         "GFLOP/s, all threads": lambda: matrix_product(torch.get_num_threads()),
@@ -221,7 +223,7 @@ def report(images: int, rounds: int, sizes: tuple[int, ...]) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """The report for people."""
     plain = max(r for n, r in found["images_per_second"].items() if n.startswith("plain"))
-    lines = [f"{name:24} {rate:8,.0f} images/s  {rate / plain:5.2f} × plain"
+    lines = [f"{name:26} {rate:8,.0f} images/s  {rate / plain:5.2f} × plain"
              for name, rate in found["images_per_second"].items()]  # fmt: skip
     lines += [f"matrix product, {n[9:]:11} {r:6.0f} GFLOP/s"
               for n, r in found["gflops_matrix_product"].items()]  # fmt: skip
