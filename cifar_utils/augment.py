@@ -51,14 +51,38 @@ class Crop:
 
     def apply(self, images: Tensor, corners: Tensor) -> Tensor:
         """N×C×H×W of any dtype; the same shape back."""
-        count, channels, height, width = images.shape
+        return _gather(images, *self.sources(images, corners))
+
+    def sources(self, images: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each row and each column of the result comes from: int64 N×H and N×W."""
         rows, columns = (
             _reflected_windows(length, self.padding).to(images.device)[corner]
-            for corner, length in zip(corners.unbind(1), (height, width), strict=True)
+            for corner, length in zip(corners.unbind(1), images.shape[2:], strict=True)
         )
-        index = torch.add(columns[:, None, :], rows[:, :, None], alpha=width).view(count, 1, -1)
-        pixels = images.reshape(count, channels, -1)
-        return pixels.gather(2, index.expand(-1, channels, -1)).view(images.shape)
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class CropAndFlip:
+    """Crop, then Flip, with the same draws, in one pass over the pixels.
+
+    Draws: int64 N×3, those of Crop and then those of Flip.
+    """
+
+    crop: Crop
+    flip: Flip
+
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """A corner and a yes or no an image."""
+        corners = self.crop.draw(count, height, width, generator)
+        mirrored = self.flip.draw(count, height, width, generator)
+        return torch.cat([corners, mirrored[:, None]], dim=1)
+
+    def apply(self, images: Tensor, draws: Tensor) -> Tensor:
+        """N×C×H×W of any dtype; the same shape back."""
+        rows, columns = self.crop.sources(images, draws[:, :2])
+        columns = torch.where(draws[:, 2:].bool(), columns.flip(1), columns)
+        return _gather(images, rows, columns)
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,7 @@ KINDS = {"flip": Flip, "crop": Crop, "rotation": Rotation, "cutout": Cutout}
 class Augmentation:
     """Several augmentations, one after the other; none at all is the identity."""
 
-    steps: tuple[Flip | Crop | Rotation | Cutout, ...] = ()
+    steps: tuple[Flip | Crop | CropAndFlip | Rotation | Cutout, ...] = ()
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """N×C×H×W to the same shape and dtype; draws come from a CPU generator."""
@@ -138,7 +162,10 @@ class Augmentation:
         touch a quarter of the memory.
         """
         moves = tuple(itertools.takewhile(lambda step: isinstance(step, Flip | Crop), self.steps))
-        return Augmentation(moves), Augmentation(self.steps[len(moves) :])
+        rest = self.steps[len(moves) :]
+        if [type(step) for step in moves] == [Crop, Flip]:
+            moves = (CropAndFlip(*moves),)
+        return Augmentation(moves), Augmentation(rest)
 
 
 def build(names: str, padding: int = 4) -> Augmentation:
@@ -157,6 +184,14 @@ def build(names: str, padding: int = 4) -> Augmentation:
                 f"{', '.join(KINDS)}, and several joined by '+' (crop+flip)"
             )
     return Augmentation(tuple(Crop(padding) if n == "crop" else KINDS[n]() for n in chosen))
+
+
+def _gather(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Each image with its pixels taken from its rows N×H and columns N×W."""
+    count, channels, _, width = images.shape
+    index = torch.add(columns[:, None, :], rows[:, :, None], alpha=width).view(count, 1, -1)
+    pixels = images.reshape(count, channels, -1)
+    return pixels.gather(2, index.expand(-1, channels, -1)).view(images.shape)
 
 
 @cache
