@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from functools import cache
 from pathlib import Path
 
 import torch
+
+from cifar_utils.files import code_digest
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -44,8 +45,6 @@ def mixed_precision(device: torch.device, asked: str = "auto") -> torch.dtype | 
 @cache
 def environment(device: torch.device) -> dict[str, str | int]:
     """Where a run was made: versions, processor or GPU, threads, the code's digest."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -54,7 +53,7 @@ def environment(device: torch.device) -> dict[str, str | int]:
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "code": code,
+        "code": code_digest(),
     }
 
 
