@@ -128,9 +128,38 @@ class FinalCNN(NotSimpleCNN):
         super().__init__(width=width)
 
 
+class PlainCNN(nn.Module):
+    """Convolutions in place of the large linear layer, and no more parameters than FinalCNN.
+
+    Seven 3×3 convolutions with BatchNorm, three of them followed by a max-pooling, then the
+    largest value of each map and one linear layer: COUNT parameters.
+    """
+
+    WIDTHS = (32, 64, 64, 96, 96, 64)
+    POOLED = (0, 2, 4)  # a max-pooling comes after these convolutions
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential()
+        fan_in = 3
+        for place, fan_out in enumerate(self.WIDTHS):
+            self.blocks.append(nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False))
+            self.blocks.append(nn.BatchNorm2d(fan_out))
+            if place in self.POOLED:
+                self.blocks.append(nn.MaxPool2d(2))
+            self.blocks.append(nn.ReLU())
+            fan_in = fan_out
+        self.pool = nn.AdaptiveMaxPool2d(1)
+        self.fc = nn.Linear(fan_in, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        return self.fc(self.pool(self.blocks(images)).flatten(1))
+
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     network.__name__: network
-    for network in (SimpleCNN, NotSimpleCNN, PoolingCNN, DropoutCNN, FinalCNN)
+    for network in (SimpleCNN, NotSimpleCNN, PoolingCNN, DropoutCNN, FinalCNN, PlainCNN)
 }
 
 

@@ -1,13 +1,14 @@
 """Every figure of the study, drawn with matplotlib and seaborn.
 
-Each function returns the Figure, which the caller shows, saves and closes. Pictures are uint8 or
-floats in [0, 1]; losses come in nats and accuracies as fractions, drawn in percent. A variant has
-one colour and one marker (or hatch), by its place in the order given; what cannot be drawn raises
-ValueError.
+Each function returns the Figure, which the caller shows, saves and closes; an animation comes as
+a GIF's bytes. Pictures are uint8 or floats in [0, 1]; losses come in nats and accuracies as
+fractions, drawn in percent. A variant has one colour and one marker (or hatch), by its place in
+the order given; what cannot be drawn raises ValueError.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,10 +21,12 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
+from PIL import Image
 from torch import Tensor
 
 from cifar_utils import metrics, results
@@ -51,9 +54,13 @@ def use_style() -> None:
 
 
 def colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
-    """Give each name a colour (RGB in [0, 1]) by its place in the order; after ten they repeat."""
-    names = list(dict.fromkeys(names))
-    return dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    """Give each name a colour (RGB in [0, 1]) by its place in the order; after ten they repeat.
+
+    They are seaborn's colour-blind-safe ones, but for a yellow too light for lines on white.
+    """
+    palette = sns.color_palette("colorblind")
+    palette[8] = (0.2, 0.2, 0.2)
+    return dict(zip(dict.fromkeys(names), cycle(palette), strict=False))
 
 
 def _looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -429,6 +436,30 @@ def descent_paths(
     ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1")
     ax.grid(False)
     return figure
+
+
+def descent_animation(
+    surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title: str, log: bool = False
+) -> bytes:
+    """The walks of `descent_paths` step by step, as a GIF that starts over at its end."""
+    figure = descent_paths(surface, paths, xlim=xlim, ylim=ylim, title=title, log=log)
+    canvas, (ax, _) = FigureCanvasAgg(figure), figure.axes
+    canvas.draw()
+    figure.set_layout_engine("none")  # else every frame is laid out anew
+    trails, stars = ax.lines[0::3], ax.lines[2::3]
+    walks, frames = [trail.get_xydata() for trail in trails], []
+    for step in range(max(map(len, walks))):
+        for trail, star, walk in zip(trails, stars, walks, strict=True):
+            trail.set_data(*walk[: step + 1].T)
+            star.set_data(*walk[: step + 1][-1:].T)
+        canvas.draw()
+        frame = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        frames.append(frame.quantize(64, palette=frames[0] if frames else None, dither=0))
+    plt.close(figure)
+    gif = io.BytesIO()
+    pause = [150] * (len(frames) - 1) + [2000]  # milliseconds
+    frames[0].save(gif, "GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
+    return gif.getvalue()
 
 
 def surface_3d(surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title: str) -> Figure:

@@ -1,3 +1,4 @@
+import io
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 from scipy import stats
 
 from cifar_utils import metrics, models, plots
@@ -644,3 +646,16 @@ def test_accuracy_by_class_draws_percent_and_refuses_percent() -> None:
     assert np.allclose(heights, [[50, 100, 0], [10, 20, 30]])
     with pytest.raises(ValueError, match=r"0 … 1"):
         plots.accuracy_by_class(100 * table, title="bad")
+
+
+def test_the_descent_animation_has_a_frame_a_step_and_starts_over() -> None:
+    path = {"sgd": [[0.9, 0.9], [0.5, 0.8], [0.1, 0.2]], "adam": [[0.9, 0.9], [0.7, 0.7]]}
+    gif = Image.open(io.BytesIO(plots.descent_animation(bowl, path, title="walks", **LIMITS)))
+    assert (gif.format, gif.n_frames, gif.info["loop"]) == ("GIF", 3, 0)
+    frames = []
+    for step in range(3):
+        gif.seek(step)
+        frames.append(np.asarray(gif.convert("RGB"), dtype=int))
+    assert gif.info["duration"] == 2000
+    changed = [(np.abs(frames[0] - frame).max(2) > 60).sum() for frame in frames[1:]]
+    assert 100 < changed[0] < changed[1] < frames[0].size / 30  # the paths grow, all else stays
