@@ -132,11 +132,11 @@ class PlainCNN(nn.Module):
     """Convolutions in place of the large linear layer, and no more parameters than FinalCNN.
 
     Seven 3×3 convolutions with BatchNorm, three of them followed by a max-pooling, then the
-    largest value of each map and one linear layer: COUNT parameters.
+    largest value of each map and one linear layer: 286,602 parameters.
     """
 
-    WIDTHS = (32, 64, 64, 96, 96, 64)
-    POOLED = (0, 2, 4)  # a max-pooling comes after these convolutions
+    WIDTHS = (32, 48, 64, 80, 88, 88, 80)
+    POOLED = (1, 3, 5)  # a max-pooling comes after these convolutions
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import nn
 from cifar_utils import models
 
 PARAMETERS = {"SimpleCNN": 52_202, "NotSimpleCNN": 288_778, "PoolingCNN": 532_298,
-              "DropoutCNN": 62_006, "FinalCNN": 288_778}  # fmt: skip
+              "DropoutCNN": 62_006, "FinalCNN": 288_778, "PlainCNN": 286_602}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
@@ -60,9 +60,9 @@ def test_layer_table_agrees_with_torchinfo(name: str) -> None:
     counted = [i for i, x in enumerate(table.layer) if x.startswith(("Conv2d", "Linear"))]
     # torchinfo counts the bias's additions as multiply-adds, once an output element or unit
     for i in counted:
-        bias = infos[i].module.bias.numel() * (infos[i].output_size[-1] ** 2
-                                               if "Conv" in table.layer[i] else 1)  # fmt: skip
-        assert infos[i].macs - bias == table.multiply_adds[i]
+        biases = 0 if infos[i].module.bias is None else infos[i].module.bias.numel()
+        places = infos[i].output_size[-1] ** 2 if "Conv" in table.layer[i] else 1
+        assert infos[i].macs - biases * places == table.multiply_adds[i]
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
