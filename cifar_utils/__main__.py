@@ -13,7 +13,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import classify, data, download, report, results, study
+from cifar_utils import classify, data, download, report, results, study, verify
 from cifar_utils import jobs as jobs_module
 from cifar_utils import sweep as sweep_module
 from cifar_utils.cluster import Cluster
@@ -126,23 +126,62 @@ def sweep(
 @main.command("report")
 @click.argument("folder", type=click.Path(exists=True, path_type=Path), default=results.EVIDENCE)
 @click.option("--keep", is_flag=True, help="Copy the full profile's records into results/.")
-@click.option("--refresh", is_flag=True, help="Renew README's table and images/ from results/.")
-def print_report(folder: Path, keep: bool, refresh: bool) -> None:
-    """Print n, mean, spread and 95 % interval of test accuracy for the records in FOLDER."""
+@click.option("--refresh", is_flag=True, help="Renew the READMEs and images/ from results/.")
+@click.option("--commands", is_flag=True, help="Print the command that makes each record.")
+def print_report(folder: Path, keep: bool, refresh: bool, commands: bool) -> None:
+    """Print n, mean, spread and 95 % interval of test accuracy for the records in FOLDER.
+
+    `report runs/full --keep --refresh` brings what a study left into results/, and tells it: the
+    READMEs' tables and sentences and the figures in images/ are made from results/ alone.
+    """
     frame = results.load(folder)
     if frame.empty:
         raise click.ClickException(f"there are no records in {folder}")
     for (profile, name), rows in frame.groupby(["profile", "data"]):
         click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
         click.echo(_readable(results.summary(rows).reset_index()))
+    if commands:
+        for run in frame.itertuples():
+            made = results.command(run.notebook, run.profile, run.seed + 1)
+            click.echo(f"{run.notebook}, {run.variant}, seed {run.seed}: {made}")
     if keep:
         for path in results.publish(folder, results.EVIDENCE):
             click.echo(f"kept {path.relative_to(data.PROJECT)}")
     if refresh:
-        evidence = results.load(profile="full")
+        evidence = results.all_evidence()
         report.write_readmes(evidence, report.READMES)
         for path in report.draw_images(evidence):
             click.echo(f"drew {path.relative_to(data.PROJECT)}")
+
+
+@main.command("verify")
+@click.argument("record", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=data.PROJECT / "runs" / "verify",
+    help="Folder for the run.  [default: runs/verify]",
+)
+def verify_record(record: Path, out: Path) -> None:
+    """Run the notebook of RECORD (a file of results/) again and compare the test accuracy.
+
+    Only the record's own variant is trained, with its profile, seed and number of threads, from
+    scratch. The notebook's other variants come back untrained with the numbers of their records,
+    cells that look at their networks may fail meanwhile, and the notebook ends once the variant
+    has its new record. This takes as long as RECORD's `seconds` say, on an equal processor.
+
+    Says "The same to the digit" (all metrics and the confusion matrix are equal), "Within the
+    spread" (no further apart than 2·√2 standard deviations of the variant's seeds in results/),
+    or "Differs by", which ends with exit code 1.
+    """
+    kept = verify.read(record)
+    click.echo(f"{kept['notebook']}, {kept['variant']}, seed {kept['seed']}, made by")
+    click.echo(f"  {results.command(kept['notebook'], kept['profile'], kept['seed'] + 1)}")
+    click.echo(f"in {kept['seconds']:.0f} s; training it again …")
+    verdict = verify.run(record, out)
+    click.echo(verdict)
+    if not verdict.agrees:
+        raise click.exceptions.Exit(1)
 
 
 @main.command("data")

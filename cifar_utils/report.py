@@ -4,45 +4,123 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cifar_utils import metrics, plots, results
-from cifar_utils.data import CLASSES, PROJECT
+from cifar_utils import figures, findings, outline, results, tables
+from cifar_utils.data import PROJECT
+from cifar_utils.outline import Section
 from cifar_utils.wording import ENGLISH, RUSSIAN
 
 READMES = {PROJECT / "README.md": ENGLISH, PROJECT / "README.ru.md": RUSSIAN}
 IMAGES = PROJECT / "images"
 SPEED = PROJECT / "benchmarks" / "throughput.json"
 CLAIM = PROJECT / "benchmarks" / "time_to_accuracy.json"
+SMALL = ("CIFAR-10_bird.png", "CIFAR-10_ship.png")
+ALWAYS = {"samples.png", *SMALL, "descent.gif"}  # drawn from no record
 
 
 def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> str:
-    """The study in one table, a row a variant: n, six test metrics as mean ± std over seeds.
+    """The study: its answer, the original's networks in one table, a section a notebook, mistakes.
 
-    Below it one sentence: data sizes, seeds and hardware.
+    `frame` is all evidence; tables and sentences use the runs on all training images.
     """
-    if frame.empty:
-        return words["no records"]
-    rows = []
-    for (notebook, variant), runs in frame.groupby(["notebook", "variant"], sort=False):
-        first = runs.iloc[0]
-        rows.append([notebook, variant, first.network, f"{first.parameters:,}", f"{first.epochs}"])
-        rows[-1] += [f"{len(runs)}", *(_mean_and_spread(runs[name]) for name in metrics.NAMES)]
-        rows[-1].append(_mean_and_spread(runs.flip_accuracy))
-    provenance = words["provenance"].format(
-        tested=np.sum(frame.confusion.iloc[0]),
-        trained=frame.train_size.iloc[0],
-        runs=len(frame),
-        seeds=", ".join(map(str, sorted(frame.seed.unique()))),
-        machine=words["machine"].format(**frame.environment.iloc[0]),
+    frame = outline.in_order(frame)
+    full = frame[frame.profile == "full"]
+    parts = [findings.answer(full, words), words["no records"]]
+    if len(full):
+        networks = tables.metrics_table(full, outline.NETWORKS, words, named=True)
+        parts[1:] = [words["networks"].format(**words), networks, _provenance(full, words)]
+    drawn = {picture.name for picture in figures.from_records(frame)} | ALWAYS
+    parts += [_section(frame, section, drawn, words) for section in outline.SECTIONS]
+    heading = f"### {words['heading mistakes']}"
+    return "\n\n".join([*parts, heading, findings.mistakes_table(full, words)])
+
+
+def _section(
+    frame: pd.DataFrame, section: Section, drawn: Collection[str], words: Mapping[str, str]
+) -> str:
+    """A notebook's questions, a paragraph each; figures, comparisons; all metrics folded away."""
+    name = section.notebook
+    records = findings.of_notebook(frame, name)
+    runs = records[records.profile == "full"]
+    number, title = name.split("_")[0], words[f"heading {name}"]
+    parts = [f"### [{number}](notebooks/{name}.ipynb) · {title}"]
+    compared = []
+    for question in section.questions:
+        parts.append(findings.paragraph(runs, question, words))
+        compared += findings.comparisons(runs, question)
+    parts += _pictures([image for image in section.images if image in drawn], words)
+    if compared:
+        parts.append(tables.comparisons_table(compared, words))
+    if records.train_size.nunique() > 1:
+        parts += [words["question sizes"], tables.sizes_table(records, outline.RIVALS, words)]
+    details = [tables.metrics_table(runs, [(name, v) for v in _variants(section, runs)], words)]
+    details = [words["metrics"], *details, *_diverged(runs, words)] if len(runs) else []
+    details += [words["commands"], _commands(name, records)]
+    folded = [f"<details><summary>{words['details']}</summary>", *details, "</details>"]
+    return "\n\n".join([*parts, *folded])
+
+
+def _variants(section: Section, runs: pd.DataFrame) -> list[str]:
+    """The outline's variants and then those it does not know."""
+    return [*section.variants, *(v for v in runs.variant.unique() if v not in section.variants)]
+
+
+def _pictures(names: Sequence[str], words: Mapping[str, str]) -> list[str]:
+    """The images below each other, but two small ones side by side."""
+    links = {name: f"![{words[f'alt {name}']}](images/{name})" for name in names}
+    small = [links.pop(name) for name in SMALL if name in links]
+    beside = [tables.markdown(" | ".join(small), [])] if small else []
+    return [*links.values(), *beside]
+
+
+def _commands(notebook: str, records: pd.DataFrame) -> str:
+    """What makes a notebook's records, and what makes one of them again."""
+    profiles = dict.fromkeys(["full", *records.profile])
+    seeds = {p: int(records.seed[records.profile == p].max()) + 1 for p in records.profile}
+    lines = []
+    for profile in profiles:
+        kept = f"python -m cifar_utils report runs/{results.slug(profile)} --keep"
+        lines += [results.command(notebook, profile, seeds.get(profile, 3)), kept]
+    if len(records):
+        largest = records.sort_values("train_size", ascending=False, kind="stable").iloc[0]
+        first = f"{results.EVIDENCE.name}/{results.file_name(largest)}"
+        lines.append(f"python -m cifar_utils verify {first}")
+    return "\n".join(["```sh", *lines, "```"])
+
+
+def _diverged(runs: pd.DataFrame, words: Mapping[str, str]) -> list[str]:
+    lost = runs.accuracy.isna().groupby(runs.variant, sort=False).agg(["sum", "count"])
+    return [
+        words["diverged"].format(lost=row["sum"], n=row["count"], variant=variant)
+        for variant, row in lost[lost["sum"] > 0].iterrows()
+    ]
+
+
+def _provenance(full: pd.DataFrame, words: Mapping[str, str]) -> str:
+    machines = dict.fromkeys(words["machine"].format(**place) for place in full.environment)
+    count = sum(
+        comparison.n > 1
+        for section in outline.SECTIONS
+        for question in section.questions
+        for comparison in findings.comparisons(
+            findings.of_notebook(full, section.notebook), question
+        )
     )
-    return f"{_table(words['headings'], rows)}\n\n{provenance}"
+    said = words["provenance"].format(
+        tested=np.sum(full.confusion.iloc[0]),
+        trained=full.train_size.max(),
+        runs=len(full),
+        seeds=", ".join(map(str, sorted(full.seed.unique()))),
+        machine="; ".join(machines),
+    )
+    wrong = (1 - results.CONFIDENCE) * count
+    return f"{said} {words['chance'].format(count=count, wrong=wrong)}" if count else said
 
 
 def speed_block(speed: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:
@@ -60,7 +138,7 @@ def speed_block(speed: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) ->
         evaluate=speed["evaluate_10000_seconds"],
         memory=speed["peak_memory_gb"],
     )
-    return f"{_table(words['speed headings'], rows)}\n\n{measured}"
+    return f"{tables.markdown(words['speed headings'], rows)}\n\n{measured}"
 
 
 def claim_block(claim: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:
@@ -69,7 +147,7 @@ def claim_block(claim: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) ->
     return words["claim"].format(
         claim=100 * claim["claim"],
         epochs=runs.epochs[0],
-        test=_mean_and_spread(runs.test),
+        test=tables.mean_and_spread(runs.test),
         seconds=runs.seconds.mean(),
         spread=runs.seconds.std(),
         operations=runs.operations.mean() / 1e12,
@@ -111,33 +189,6 @@ def write_readmes(frame: pd.DataFrame, readmes: Mapping[Path, Mapping[str, str]]
 
 
 def draw_images(frame: pd.DataFrame, folder: Path = IMAGES) -> list[Path]:
-    """Learning curves and confusion matrix of FinalCNN, where it has records."""
-    final = frame[frame.notebook == "07_final"]
-    if final.empty:
-        return []
-    plots.use_style()
-    n = f"CIFAR-10, {len(final)} seed(s)"
-    counts = np.sum(final.confusion.tolist(), axis=0)
-    figures = {
-        "final.png": plots.learning_curves(results.histories(final), title=f"FinalCNN: {n}"),
-        "confusion_matrix.png": plots.confusion_matrix(
-            counts, CLASSES, title=f"FinalCNN, test images: {n}"
-        ),
-    }
-    folder.mkdir(exist_ok=True)
-    for name, figure in figures.items():
-        figure.savefig(folder / name, metadata={"Software": None})
-        plt.close(figure)
-    return [folder / name for name in figures]
-
-
-def _table(headings: str, rows: list[list[str]]) -> str:
-    lines = [headings, " | ".join(["---"] * len(rows[0])), *(" | ".join(row) for row in rows)]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def _mean_and_spread(values: pd.Series) -> str:
-    if values.isna().all():
-        return "–"
-    mean = f"{100 * values.mean():.2f}"
-    return f"{mean} ± {100 * values.std():.2f}" if len(values) > 1 else mean
+    """Draw what of the report's images is not there or no longer what the records give."""
+    pictures = figures.from_records(outline.in_order(frame))
+    return figures.write([*pictures, *figures.others()], folder)

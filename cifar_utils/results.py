@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ EVIDENCE = PROJECT / "results"
 CONFIDENCE = 0.95
 COLUMNS = (
     "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
-    "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "flip_accuracy", "seconds",
+    "lr", "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "flip_accuracy", "seconds",
     "diverged", "environment", "history", "confusion",
 )  # fmt: skip
 
@@ -46,8 +46,10 @@ class Experiment:
         """
         self.notebook, self.profile = notebook, profile
         self.out = Path(out) if out else None
+        self._only: Verified | None = None
         if self.out:
             check_writable(self.out)
+            self._only = Verified.asked_for(self.out)
 
     def run(
         self,
@@ -65,7 +67,19 @@ class Experiment:
 
         Writes `<out>/<variant>/`: `weights.pt` (a plain state dict), then `record.json`; while
         the run lasts `checkpoint.pt`, from which a run that was stopped goes on.
+
+        Where `<out>` asks to verify one record, other variants come back untrained, and the
+        notebook ends as soon as this one has its record.
+
+        Raises:
+            ValueError: the variant to verify no longer has the record's recipe.
         """
+        if self._only and variant != self._only.record["variant"]:
+            print(f"{variant}: not trained, since it is not the one to verify")
+            record = self._only.stand_in(variant)
+            return Run(model, recipe, pd.DataFrame(record["history"]), record)
+        if self._only:
+            self._only.check(recipe)
         if verbose:
             print(f"{variant} ({data.title})")
         if not self.out:
@@ -83,6 +97,8 @@ class Experiment:
         write_whole(folder / "weights.pt", lambda beside: torch.save(state, beside))
         write(run.record, folder / "record.json")
         (folder / "checkpoint.pt").unlink(missing_ok=True)
+        if self._only:
+            raise SystemExit(0)  # papermill takes it for the notebook's end
         return run
 
     def _names(self, variant: str, recipe: Recipe) -> dict[str, Any]:
@@ -107,6 +123,47 @@ class Experiment:
             return None
         model.to(choose_device(), memory_format=torch.channels_last)
         return Run(model, recipe, pd.DataFrame(record["history"]), record)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The one record that a notebook is run again for; `others` are records of its other variants.
+
+    It is asked for by a file in the folder that the notebook writes to.
+    """
+
+    FILE = "verify.json"
+    record: Mapping[str, Any]
+    others: Sequence[Mapping[str, Any]] = ()
+
+    def ask(self, out: Path) -> None:
+        """Leave the file for `Experiment` to find."""
+        asked = {"record": self.record, "others": list(self.others)}
+        write_whole(out / self.FILE, lambda beside: beside.write_text(json.dumps(asked)))
+
+    @classmethod
+    def asked_for(cls, out: Path) -> Verified | None:
+        """What the folder's file asks for, if there is one."""
+        path = out / cls.FILE
+        return cls(**json.loads(path.read_text())) if path.exists() else None
+
+    def stand_in(self, variant: str) -> dict[str, Any]:
+        """The kept record of another variant, or, where there is none, the one to verify."""
+        known = [record for record in self.others if record["variant"] == variant]
+        return dict(known[0]) if known else {**self.record, "variant": variant}
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise ValueError if a recipe differs from the record's, before hours are spent on it."""
+        now, then = asdict(recipe), self.record["recipe"]
+        changed = [
+            f"{name} was {then[name]!r} and is {now.get(name)!r}"
+            for name in then
+            if then[name] != now.get(name)
+        ]
+        if changed:
+            raise ValueError(
+                f"the record's recipe is no longer the notebook's: {'; '.join(changed)}"
+            )
 
 
 def write(record: Mapping[str, Any], path: Path) -> None:
@@ -139,8 +196,9 @@ def load(
 ) -> pd.DataFrame:
     """All records below a folder, a row a run, sorted; a file that does not read is set aside.
 
-    Columns are COLUMNS: accuracies and metrics are fractions, `train_loss` (nats) and
-    `val_accuracy` those of the last epoch, `history` a list of a dict an epoch.
+    Columns are COLUMNS: accuracies and metrics are fractions, `lr` is the recipe's (the highest
+    of a schedule), `train_loss` (nats) and `val_accuracy` those of the last epoch, `history` a
+    list of a dict an epoch.
     """
     rows = []
     for path in sorted(Path(folder).rglob("*.json")):
@@ -155,15 +213,26 @@ def load(
     return frame.sort_values(["notebook", "seed"], kind="stable", ignore_index=True)
 
 
+def all_evidence(folder: str | Path = EVIDENCE) -> pd.DataFrame:
+    """The full-scale records of every notebook, those with fewer training images among them."""
+    frame = load(folder)
+    return frame[frame.profile.map(is_evidence).astype(bool)].reset_index(drop=True)
+
+
 def evidence(notebook: str, folder: str | Path = EVIDENCE) -> pd.DataFrame:
-    """The full-scale records of a notebook; says plainly what they are, or that there are none."""
-    frame = load(folder, notebook, "full")
+    """The full-scale records of a notebook; says plainly what they are, or that there are none.
+
+    Runs with fewer training images are among them; what is said counts those with the most.
+    """
+    records = all_evidence(folder)
+    records = records[records.notebook == notebook].reset_index(drop=True)
+    frame = records[records.train_size == records.train_size.max()]
     if frame.empty:
         print(
             f"There is no full-scale record of {notebook} in results/ yet. "
-            f"`python -m cifar_utils run {notebook} --profile full` makes them."
+            f"`{command(notebook)}` makes them."
         )
-        return frame
+        return records
     seeds = frame.groupby("variant").seed.nunique()
     spread = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     print(
@@ -171,7 +240,26 @@ def evidence(notebook: str, folder: str | Path = EVIDENCE) -> pd.DataFrame:
         f"{spread} seed(s) each, {frame.train_size.max():,} training images, "
         f"{frame.epochs.max()} epochs."
     )
-    return frame
+    return records
+
+
+def is_evidence(profile: str) -> bool:
+    """Whether runs of a profile count: "full", and "full+train_size=1000…" beside it."""
+    return re.match(r"full(\+train_size=|$)", profile) is not None
+
+
+def split_profile(label: str) -> tuple[str, list[str]]:
+    """What a record calls its profile: "full+lr=0.1+epochs=9" is "full" and the values set."""
+    name, *values = re.split(r"\+(?=\w+=)", label)
+    return name, values
+
+
+def command(notebook: str, profile: str = "full", seeds: int = 1) -> str:
+    """What makes such records: a line for the shell."""
+    name, values = split_profile(profile)
+    words = [f"python -m cifar_utils run {notebook} --profile {name}"]
+    words += [f"--seeds {seeds}"] * (seeds > 1) + [f"-p {value}" for value in values]
+    return " ".join(words)
 
 
 def table(runs: Mapping[str, Run]) -> pd.DataFrame:
@@ -263,6 +351,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "flip_accuracy": _number(record.get("test_flip", {}).get("accuracy")),
         "data": record["data"]["name"],
         "epochs": record["recipe"]["epochs"],
+        "lr": record["recipe"]["lr"],
         "train_size": record["data"]["train"],
         "train_loss": _number(last["train_loss"]),
         "val_accuracy": _number(last["val_accuracy"]),
@@ -284,18 +373,27 @@ def percent(frame: pd.DataFrame, columns: Sequence[str] = metrics.NAMES) -> pd.D
 
 
 def publish(folder: Path, target: Path) -> list[Path]:
-    """Copy the full profile's records from a study's folder, one file a run.
+    """Copy the evidence among the records of a study's folder, one file a run.
 
     Beside the record of the FinalCNN that is best on the validation images lie its weights.
     """
     sources = {}
     for path in sorted(Path(folder).rglob("record.json")):
         record = read(path)
-        if record["profile"] == "full":
-            name = f"{record['notebook']}.{slug(record['variant'])}.seed{record['seed']}.json"
-            write(record, target / name)
-            sources[target / name] = path
+        if is_evidence(record["profile"]):
+            write(record, target / file_name(record))
+            sources[target / file_name(record)] = path
     return [*sources, *_keep_best_weights(sources, target)]
+
+
+def file_name(record: Mapping[str, Any]) -> str:
+    """A record's name in results/: `notebook.variant.seed0.json`.
+
+    Values set beside the profile stand before the seed: `….train_size-1000-epochs-200.seed0.json`.
+    """
+    _, values = split_profile(record["profile"])
+    parts = [record["notebook"], slug(record["variant"]), *filter(None, [slug("-".join(values))])]
+    return f"{'.'.join(parts)}.seed{record['seed']}.json"
 
 
 def _keep_best_weights(sources: Mapping[Path, Path], target: Path) -> list[Path]:
@@ -303,7 +401,7 @@ def _keep_best_weights(sources: Mapping[Path, Path], target: Path) -> list[Path]
     accuracies = {}
     for kept in {*sources, *(old.with_suffix(".json") for old in target.glob("*.pt"))}:
         record = read(kept)
-        if record["variant"] == "FinalCNN":
+        if (record["variant"], record["profile"]) == ("FinalCNN", "full"):
             accuracies[kept] = record["history"][-1]["val_accuracy"]
     best = max(accuracies, key=accuracies.__getitem__, default=None)
     if best not in sources:
