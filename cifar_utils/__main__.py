@@ -125,7 +125,7 @@ def sweep(
 
 @main.command("report")
 @click.argument("folder", type=click.Path(exists=True, path_type=Path), default=results.EVIDENCE)
-@click.option("--keep", is_flag=True, help="Copy the full profile's records into results/.")
+@click.option("--keep", is_flag=True, help="Copy the full-scale records into results/.")
 @click.option("--refresh", is_flag=True, help="Renew the READMEs and images/ from results/.")
 @click.option("--commands", is_flag=True, help="Print the command that makes each record.")
 def print_report(folder: Path, keep: bool, refresh: bool, commands: bool) -> None:
@@ -138,8 +138,10 @@ def print_report(folder: Path, keep: bool, refresh: bool, commands: bool) -> Non
     if frame.empty:
         raise click.ClickException(f"there are no records in {folder}")
     for (profile, name), rows in frame.groupby(["profile", "data"]):
-        click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
-        click.echo(_readable(results.summary(rows).reset_index()))
+        summary = results.summary(rows).reset_index()
+        if len(summary):  # a search for recipes never looked at the test set
+            click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
+            click.echo(_readable(summary))
     if commands:
         for run in frame.itertuples():
             made = results.command(run.notebook, run.profile, run.seed + 1)

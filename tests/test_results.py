@@ -151,6 +151,39 @@ def test_publish_copies_full_scale_records_only(small: data.Data, tmp_path: Path
     assert results.evidence("05_dropout", tmp_path / "evidence").variant.tolist() == ["p = 0"]
 
 
+def test_runs_with_fewer_images_are_evidence_beside_the_others(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    fewer = data.load("sketches", train_size=200, val_size=100)
+    sizes = {"full": small, "full+train_size=200": fewer, "full+lr=1": small, "search": small}
+    for profile, images in sizes.items():
+        experiment = results.Experiment("06_augmentation", profile, tmp_path / "runs" / profile)
+        model = models.build("SimpleCNN")
+        experiment.run("crop + flip", model, images, SHORT, verbose=False)
+    kept = results.publish(tmp_path / "runs", tmp_path / "kept")
+    assert sorted(path.name for path in kept) == [
+        "06_augmentation.crop-+-flip.seed0.json",
+        "06_augmentation.crop-+-flip.train_size-200.seed0.json",
+    ]
+    results.publish(tmp_path / "runs", tmp_path / "kept")
+    capsys.readouterr()
+    frame = results.evidence("06_augmentation", tmp_path / "kept")
+    assert sorted(frame.train_size) == [200, 400] and set(frame.lr) == {SHORT.lr}
+    said = capsys.readouterr().out
+    assert said.startswith("1 full-scale runs of 06_augmentation: 1 variants, 1 seed(s) each, 400")
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [("full", "--profile full --seeds 2"),
+     ("full+train_size=100+augmentation=crop+flip",
+      "--profile full --seeds 2 -p train_size=100 -p augmentation=crop+flip")],
+)  # fmt: skip
+def test_the_command_of_a_record(profile: str, words: str) -> None:
+    assert results.command("06", profile, 2) == f"python -m cifar_utils run 06 {words}"
+    assert results.command("06").endswith("run 06 --profile full")
+
+
 def test_the_weights_of_the_finalcnn_best_on_validation_are_kept(
     small: data.Data, tmp_path: Path
 ) -> None:
