@@ -129,6 +129,15 @@ def test_a_changed_recipe_is_named_before_it_is_trained(kept: Path, tmp_path: Pa
     assert not list((tmp_path / "asked").rglob("*.pt"))
 
 
+def test_report_prints_the_command_of_each_record(
+    kept: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, said = call(capsys, "report", kept.parent, "--commands")
+    made = "python -m cifar_utils run 01_first --profile full --seeds 2 -p train_size=100 -p epoch"
+    assert code == 0 and f"01_first, last, wide, seed 1: {made}s=1" in said
+    assert said.count("python -m cifar_utils run") == 2 * len(VARIANTS)
+
+
 def test_what_cannot_be_made_again_is_one_sentence(
     kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
