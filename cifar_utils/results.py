@@ -234,13 +234,17 @@ def evidence(notebook: str, folder: str | Path = EVIDENCE) -> pd.DataFrame:
         )
         return records
     seeds = frame.groupby("variant").seed.nunique()
-    spread = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     print(
         f"{len(frame)} full-scale runs of {notebook}: {frame.variant.nunique()} variants, "
-        f"{spread} seed(s) each, {frame.train_size.max():,} training images, "
-        f"{frame.epochs.max()} epochs."
+        f"{_range(seeds)} seed(s) each, {frame.train_size.max():,} training images, "
+        f"{_range(frame.epochs)} epochs."
     )
     return records
+
+
+def _range(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def is_evidence(profile: str) -> bool:
