@@ -47,27 +47,29 @@ def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
 def read_profile(name: str, notebook: str = "") -> dict[str, Any]:
     """The parameters of a profile: a name in notebooks/profiles, or a YAML file of one's own.
 
-    A group of values under a notebook's name ("03_pooling") is for that notebook alone, and
-    overrides the common ones.
+    Beside `full.yaml` a file `full.07_final.yaml` holds what is other for that notebook.
 
     Raises:
-        ValueError: unknown, or not a list of `name: value`.
+        ValueError: unknown, not a list of `name: value`, or such a file for an unknown notebook.
     """
     path = Path(name) if Path(name).is_file() else PROFILES / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in PROFILES.glob("*.yaml")))
+        known = ", ".join(sorted({each.name.partition(".")[0] for each in PROFILES.glob("*.yaml")}))
         raise ValueError(f"unknown profile {name!r}; there are: {known}, or a YAML file's path")
+    for beside in path.parent.glob(f"{path.stem}.*.yaml"):
+        find_notebooks([beside.stem.removeprefix(f"{path.stem}.")])
+    own = path.with_name(f"{path.stem}.{notebook}.yaml")
+    return _read_yaml(path) | (_read_yaml(own) if own.is_file() else {})
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"profile {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"profile {path} must be lines of `parameter: value`")
-    common = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    groups = {
-        find_notebooks([str(key)])[0].stem: values[key] for key in values if key not in common
-    }
-    return common | groups.get(notebook, {})
+    return values
 
 
 def read_overrides(items: Iterable[str]) -> dict[str, str]:

@@ -50,8 +50,8 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}),
                        folder / f"{name}.ipynb")  # fmt: skip
     (folder / "profiles" / "quick.yaml").write_text("dataset: sketches\nlr: 1e-3\n")
-    (folder / "profiles" / "two.yaml").write_text("lr: 1e-3\n02_second: {lr: 1e-2}\n")
-    (folder / "profiles" / "lost.yaml").write_text("09_none: {lr: 1e-2}\n")
+    for name, lr in (("two", 0.001), ("two.02_second", 0.01), ("lost", 0.1), ("lost.09_none", 0.1)):
+        (folder / "profiles" / f"{name}.yaml").write_text(f"lr: {lr}\n")
     (folder / "profiles" / "odd.yaml").write_text("width: 3\n")
     (folder / "profiles" / "list.yaml").write_text("- lr\n")
     monkeypatch.setattr(study, "NOTEBOOKS", folder)
