@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cifar_utils import data, descent, outline, plots
+from cifar_utils import data, descent, outline, plots, results
 from cifar_utils.files import write_whole
 
 DIGEST = "Records"
@@ -85,15 +85,14 @@ class Picture:
 
 def from_records(frame: pd.DataFrame) -> list[Picture]:
     """The figures that the evidence has records for; `frame` is in the outline's order."""
-    full = frame[frame.profile == "full"]
-    found = [_curves(full, name, *spec) for name, spec in CURVES.items()]
-    final = full[(full.notebook == "07_final") & full.accuracy.notna()]
-    rivals = full[(full.notebook == "06_augmentation") & full.variant.isin(outline.RIVALS)]
-    parts = final[final.variant.isin(["FinalCNN", *outline.PARTS])]
+    found = [_curves(frame, name, *spec) for name, spec in CURVES.items()]
+    rivals = _strongest(frame, "06_augmentation", outline.RIVALS)
     found.append(_comparison(rivals, "dropout_augmentation.png", "Dropout against augmentation"))
+    parts = _strongest(frame, "07_final", ("FinalCNN", *outline.PARTS))
     if parts.variant.nunique() > 1:
         found.append(_comparison(parts, "ablation.png", "FinalCNN with one part changed"))
-    found += [_sizes(frame), _confusion(final[final.variant == "FinalCNN"])]
+    final = _strongest(frame, "07_final", ("FinalCNN",))
+    found += [_sizes(frame), _confusion(final[final.accuracy.notna()])]
     return [picture for picture in found if picture]
 
 
@@ -152,6 +151,16 @@ def _near(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return max(each.mean() for each in apart) < SHARE
 
 
+def _strongest(frame: pd.DataFrame, notebook: str, variants: Collection[str]) -> pd.DataFrame:
+    runs = results.strongest(frame[frame.notebook == notebook], variants)
+    return runs[runs.variant.isin(list(variants))]
+
+
+def _what_of(runs: pd.DataFrame) -> str:
+    """Data, scale and seeds: "CIFAR-10, 45,000 training images, 30 epochs, n = 3 seeds"."""
+    return f"{CIFAR}, {results.scale(runs)}, {_seeds(runs)}"
+
+
 def _seeds(runs: pd.DataFrame) -> str:
     """ "one seed, so no spread", "n = 3 seeds" or "n = 1 to 3 seeds" a variant."""
     counts = runs.groupby("variant").seed.nunique()
@@ -162,12 +171,12 @@ def _seeds(runs: pd.DataFrame) -> str:
 
 
 def _curves(
-    full: pd.DataFrame, name: str, notebook: str, variants: tuple[str, ...], what: str
+    frame: pd.DataFrame, name: str, notebook: str, variants: tuple[str, ...], what: str
 ) -> Picture | None:
-    runs = full[(full.notebook == notebook) & full.variant.isin(variants)]
+    runs = _strongest(frame, notebook, variants)
     if runs.empty:
         return None
-    title = f"{what} ({CIFAR}, {_seeds(runs)})"
+    title = f"{what} ({_what_of(runs)})"
     histories = {
         variant: runs.history[runs.variant == variant].tolist()
         for variant in variants
@@ -180,13 +189,14 @@ def _curves(
 def _comparison(runs: pd.DataFrame, name: str, what: str) -> Picture | None:
     if not runs.accuracy.notna().any():
         return None
-    title = f"{what}: test accuracy ({CIFAR}, {_seeds(runs)})"
+    title = f"{what}: test accuracy ({_what_of(runs)})"
     source = runs[["variant", "seed", "accuracy"]].to_json(orient="values")
     return Picture(name, partial(plots.comparison, runs, title=title), [title, source])
 
 
 def _sizes(frame: pd.DataFrame) -> Picture | None:
     runs = frame[(frame.notebook == "06_augmentation") & (frame.variant != outline.SHAKEN)]
+    runs = runs[runs.profile != "part"]
     if runs.train_size.nunique() < 2:
         return None
     title = f"DropoutCNN: test accuracy against training images ({CIFAR}, {_seeds(runs)})"

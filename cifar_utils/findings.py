@@ -41,7 +41,7 @@ def paragraph(runs: pd.DataFrame, question: Question, words: Words) -> str:
     found = comparisons(runs, question)
     if not found:
         return f"{asked} {words['not measured']}"
-    sentences = [asked, *_verdicts(found, words)]
+    sentences = [asked, *_on_part(runs, words), *_verdicts(found, words)]
     expected = {(a, b): sign for a, b, sign in question.pairs}
     contrary = {1: "worse", -1: "better"}
     surprises = [c.b for c in found if contrary.get(expected[c.a, c.b]) == verdict(c)]
@@ -85,7 +85,8 @@ def answer(runs: pd.DataFrame, words: Words) -> str:
 
 def mistakes_table(runs: pd.DataFrame, words: Words) -> str:
     """What each mistake of the original cost, a row a mistake."""
-    rows = [_flattery(runs, words)]
+    full = runs[runs.profile == "full"]
+    rows = [_flattery(full, words)]
     for key, notebook, a, b in (
         ("evaluation mode", "02_deeper_batchnorm", "NotSimpleCNN", outline.NEVER_BACK),
         ("dropout on", "05_dropout", "p = 0.5", outline.NEVER_OFF),
@@ -98,7 +99,7 @@ def mistakes_table(runs: pd.DataFrame, words: Words) -> str:
             rows[-1][-1] = words["cost itself"].format(item=rows[-1][-1])
     optimizer = (words[f"{part} optimizer"] for part in ("mistake", "measured", "cost"))
     rows.append([text.format(original=UNTRAINED) for text in optimizer])
-    rows.append(_one_seed(runs, words))
+    rows.append(_one_seed(full, words))
     table = (words[f"{part} table"] for part in ("mistake", "measured", "cost"))
     rows.append([text.format(printed=PRINTED, measured=MEASURED) for text in table])
     return markdown(words["mistake headings"], rows)
@@ -107,6 +108,12 @@ def mistakes_table(runs: pd.DataFrame, words: Words) -> str:
 def of_notebook(runs: pd.DataFrame, notebook: str) -> pd.DataFrame:
     """The runs of one notebook."""
     return runs[runs.notebook == notebook]
+
+
+def _on_part(runs: pd.DataFrame, words: Words) -> list[str]:
+    if set(runs.profile) != {"part"}:
+        return []
+    return [words["part"].format(images=runs.train_size.max(), epochs=runs.epochs.max())]
 
 
 def _verdicts(found: Sequence[Comparison], words: Words) -> list[str]:
@@ -150,12 +157,14 @@ def _numbers(each: Comparison, kind: str) -> tuple[str, str, str]:
 
 
 def _cost(runs: pd.DataFrame, notebook: str, a: str, b: str, words: Words) -> str:
+    strongest = results.strongest(of_notebook(runs, notebook), {a, b})
     try:
-        found = results.compare(of_notebook(runs, notebook), a, b)
+        found = results.compare(strongest, a, b)
     except ValueError:
         return words["no cost yet"]
     said = words[f"verdict {verdict(found)}"]
-    return words["cost verdict"].format(item=_points(found, words), verdict=said)
+    cost = words["cost verdict"].format(item=_points(found, words), verdict=said)
+    return " ".join([*_on_part(strongest, words), cost])
 
 
 def _flattery(runs: pd.DataFrame, words: Words) -> list[str]:

@@ -18,6 +18,11 @@ class Question:
     pairs: tuple[tuple[str, str, int], ...]
     gaps: tuple[str, ...] = ()
 
+    @property
+    def variants(self) -> set[str]:
+        """All that are compared."""
+        return {variant for a, b, _ in self.pairs for variant in (a, b)}
+
 
 @dataclass(frozen=True)
 class Section:

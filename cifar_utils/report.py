@@ -34,11 +34,12 @@ def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> st
     parts = [findings.answer(full, words), words["no records"]]
     if len(full):
         networks = tables.metrics_table(full, outline.NETWORKS, words, named=True)
-        parts[1:] = [words["networks"].format(**words), networks, _provenance(full, words)]
+        told = words["metrics"].format(images=full.train_size.max())
+        parts[1:] = [words["networks"].format(metrics=told), networks, _provenance(full, words)]
     drawn = {picture.name for picture in figures.from_records(frame)} | ALWAYS
     parts += [_section(frame, section, drawn, words) for section in outline.SECTIONS]
     heading = f"### {words['heading mistakes']}"
-    return "\n\n".join([*parts, heading, findings.mistakes_table(full, words)])
+    return "\n\n".join([*parts, heading, findings.mistakes_table(frame, words)])
 
 
 def _section(
@@ -52,15 +53,22 @@ def _section(
     parts = [f"### [{number}](notebooks/{name}.ipynb) · {title}"]
     compared = []
     for question in section.questions:
-        parts.append(findings.paragraph(runs, question, words))
-        compared += findings.comparisons(runs, question)
+        strongest = results.strongest(records, question.variants)
+        parts.append(findings.paragraph(strongest, question, words))
+        found = findings.comparisons(strongest, question)
+        compared += [(strongest.train_size.max(), each) for each in found]
     parts += _pictures([image for image in section.images if image in drawn], words)
     if compared:
         parts.append(tables.comparisons_table(compared, words))
-    if records.train_size.nunique() > 1:
-        parts += [words["question sizes"], tables.sizes_table(records, outline.RIVALS, words)]
-    details = [tables.metrics_table(runs, [(name, v) for v in _variants(section, runs)], words)]
-    details = [words["metrics"], *details, *_diverged(runs, words)] if len(runs) else []
+    sized = records[records.profile != "part"]
+    if sized.train_size.nunique() > 1:
+        parts += [words["question sizes"], tables.sizes_table(sized, outline.RIVALS, words)]
+    details = []
+    for which in (runs, records[records.profile == "part"]):
+        if len(which):
+            variants = [(name, variant) for variant in _variants(section, which)]
+            details += [words["metrics"].format(images=which.train_size.max())]
+            details += [tables.metrics_table(which, variants, words), *_diverged(which, words)]
     details += [words["commands"], _commands(name, records)]
     folded = [f"<details><summary>{words['details']}</summary>", *details, "</details>"]
     return "\n\n".join([*parts, *folded])

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -214,32 +214,56 @@ def load(
 
 
 def all_evidence(folder: str | Path = EVIDENCE) -> pd.DataFrame:
-    """The full-scale records of every notebook, those with fewer training images among them."""
+    """The records of every notebook that count: of the full scale, and of parts of the data."""
     frame = load(folder)
     return frame[frame.profile.map(is_evidence).astype(bool)].reset_index(drop=True)
 
 
-def evidence(notebook: str, folder: str | Path = EVIDENCE) -> pd.DataFrame:
-    """The full-scale records of a notebook; says plainly what they are, or that there are none.
+def strongest(records: pd.DataFrame, variants: Collection[str]) -> pd.DataFrame:
+    """The full-scale records where all `variants` have two seeds or more, else those of "part".
 
-    Runs with fewer training images are among them; what is said counts those with the most.
+    Where "part" lacks one of them too, the full-scale ones that there are.
+    """
+    full, part = records[records.profile == "full"], records[records.profile == "part"]
+    seeds = full[full.variant.isin(list(variants))].groupby("variant").seed.nunique()
+    complete = len(seeds) == len(variants) and seeds.min() > 1
+    return full if complete or not set(variants) <= set(part.variant) else part
+
+
+def evidence(
+    notebook: str, variants: Collection[str] | None = None, folder: str | Path = EVIDENCE
+) -> pd.DataFrame:
+    """The strongest records of a notebook; says plainly what they are, or that there are none.
+
+    `variants` are those to be compared; by default all that the notebook has records of.
+    Full-scale records come with those of fewer training images, if any; what is said counts those
+    with the most.
     """
     records = all_evidence(folder)
-    records = records[records.notebook == notebook].reset_index(drop=True)
-    frame = records[records.train_size == records.train_size.max()]
+    records = records[records.notebook == notebook]
+    chosen = strongest(records, set(records.variant) if variants is None else set(variants))
+    if set(chosen.profile) != {"part"}:
+        chosen = records[records.profile != "part"]
+    frame = chosen[chosen.train_size == chosen.train_size.max()]
     if frame.empty:
         print(
             f"There is no full-scale record of {notebook} in results/ yet. "
             f"`{command(notebook)}` makes them."
         )
-        return records
+        return chosen
     seeds = frame.groupby("variant").seed.nunique()
+    where = "on a part of the data" if set(frame.profile) == {"part"} else "at full scale"
     print(
-        f"{len(frame)} full-scale runs of {notebook}: {frame.variant.nunique()} variants, "
-        f"{_range(seeds)} seed(s) each, {frame.train_size.max():,} training images, "
-        f"{_range(frame.epochs)} epochs."
+        f"{len(frame)} runs of {notebook} {where}: {frame.variant.nunique()} variants, "
+        f"{_range(seeds)} seed(s) each, {scale(frame)}."
     )
-    return records
+    return chosen.reset_index(drop=True)
+
+
+def scale(frame: pd.DataFrame) -> str:
+    """How large the runs are: "45,000 training images, 30 epochs"."""
+    largest = frame[frame.train_size == frame.train_size.max()]
+    return f"{largest.train_size.max():,} training images, {_range(largest.epochs)} epochs"
 
 
 def _range(values: pd.Series) -> str:
@@ -248,8 +272,8 @@ def _range(values: pd.Series) -> str:
 
 
 def is_evidence(profile: str) -> bool:
-    """Whether runs of a profile count: "full", and "full+train_size=1000…" beside it."""
-    return re.match(r"full(\+train_size=|$)", profile) is not None
+    """Whether runs of a profile count: "full", "full+train_size=1000…" beside it, "part"."""
+    return re.match(r"full(\+train_size=|$)|part$", profile) is not None
 
 
 def split_profile(label: str) -> tuple[str, list[str]]:
@@ -393,10 +417,12 @@ def publish(folder: Path, target: Path) -> list[Path]:
 def file_name(record: Mapping[str, Any]) -> str:
     """A record's name in results/: `notebook.variant.seed0.json`.
 
-    Values set beside the profile stand before the seed: `….train_size-1000-epochs-200.seed0.json`.
+    What differs from the full profile stands before the seed: `….part.seed0.json`,
+    `….train_size-1000-epochs-200.seed0.json`.
     """
-    _, values = split_profile(record["profile"])
-    parts = [record["notebook"], slug(record["variant"]), *filter(None, [slug("-".join(values))])]
+    profile, values = split_profile(record["profile"])
+    beside = slug("-".join([*([] if profile == "full" else [profile]), *values]))
+    parts = [record["notebook"], slug(record["variant"]), *filter(None, [beside])]
     return f"{'.'.join(parts)}.seed{record['seed']}.json"
 
 

@@ -60,12 +60,17 @@ def sizes_table(records: pd.DataFrame, variants: Sequence[str], words: Mapping[s
     return markdown(" | ".join([words["sizes headings"], *variants]), rows)
 
 
-def comparisons_table(comparisons: Sequence[Comparison], words: Mapping[str, str]) -> str:
-    """Difference of test accuracy, 95 % interval, n and verdict, a row a comparison."""
+def comparisons_table(
+    comparisons: Sequence[tuple[int, Comparison]], words: Mapping[str, str]
+) -> str:
+    """Difference of test accuracy, 95 % interval, n and verdict, a row a comparison.
+
+    Each stands beside its number of training images.
+    """
     rows = []
-    for each in comparisons:
+    for images, each in comparisons:
         interval = f"{signed(each.low)} … {signed(each.high)}" if each.n > 1 else "–"
-        row = [each.b, each.a, signed(each.difference), interval, f"{each.n}"]
+        row = [each.b, each.a, signed(each.difference), interval, f"{images:,}", f"{each.n}"]
         rows.append([*row, words[f"verdict {verdict(each)}"]])
     return markdown(words["comparison headings"], rows)
 

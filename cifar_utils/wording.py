@@ -8,7 +8,8 @@ ENGLISH = {
     # tables
     "metrics headings": "variant | parameters | epochs | n | accuracy | precision | recall | F1 | "
     "AUC | MCC | original",
-    "comparison headings": "variant | against | difference, points | 95 % interval | n | verdict",
+    "comparison headings": "variant | against | difference, points | 95 % interval | "
+    "training images | n | verdict",
     "mistake headings": "the original's mistake | measured by | its cost",
     "verdict better": "better",
     "verdict worse": "worse",
@@ -18,13 +19,16 @@ ENGLISH = {
     # what holds for all of it
     "no records": "There are no full-scale records yet.",
     "networks": "**The networks of the original, redone.** {metrics}",
-    "metrics": "Test metrics in percent, mean ± standard deviation over n seeds; MCC is multiplied "
-    "by 100; AUC is ROC-AUC, one class against the rest; last the accuracy that the original gave.",
+    "metrics": "{images:,} training images: test metrics in percent, mean ± standard deviation "
+    "over n seeds; MCC is multiplied by 100; AUC is ROC-AUC, one class against the rest; last the "
+    "accuracy that the original gave.",
     "provenance": "Test set of {tested:,} images, looked at once a run, at its end; {trained:,} "
     "training images; {runs} run(s), seeds {seeds}; {machine}. Differences are paired by seed; "
     "an interval is Student's, at 95 %.",
     "chance": "Of {count} such intervals about {wrong:.1f} miss the truth by chance alone.",
     "not measured": "There are no full-scale records of this yet.",
+    "part": "The full scale has no two seeds of all these yet, so this is on a part of the data, "
+    "{images:,} training images and {epochs} epochs:",
     "diverged": "{lost} of {n} runs of *{variant}* diverged and are left out.",
     "details": "The six metrics of each variant, and the commands that make these records",
     "commands": "These commands make the records and keep them in `results/`, as "
@@ -151,7 +155,8 @@ RUSSIAN = {
     # tables
     "metrics headings": "вариант | параметры | эпохи | n | accuracy | precision | recall | F1 | "
     "AUC | MCC | исходная",
-    "comparison headings": "вариант | с чем сравнивается | разница, п. п. | 95 % интервал | n | "
+    "comparison headings": "вариант | с чем сравнивается | разница, п. п. | 95 % интервал | "
+    "обучающих изображений | n | "
     "вывод",
     "mistake headings": "ошибка исходной работы | чем измерена | чего стоит",
     "verdict better": "лучше",
@@ -162,7 +167,8 @@ RUSSIAN = {
     # what holds for all of it
     "no records": "Записей полного масштаба пока нет.",
     "networks": "**Сети исходной работы, обученные заново.** {metrics}",
-    "metrics": "Метрики на тесте в процентах, среднее ± стандартное отклонение по n зёрнам; MCC "
+    "metrics": "Обучающих изображений: {images:,}. Метрики на тесте в процентах, среднее ± "
+    "стандартное отклонение по n зёрнам; MCC "
     "умножен на 100; AUC — это ROC-AUC, один класс против остальных; последней — точность, которую "
     "сообщила исходная работа.",
     "provenance": "Тестовая выборка: {tested:,} изображений, на неё смотрят один раз за запуск, в "
@@ -171,6 +177,8 @@ RUSSIAN = {
     "chance": "Из таких интервалов ({count}) примерно {wrong:.1f} промахиваются мимо истины "
     "случайно.",
     "not measured": "Записей полного масштаба об этом пока нет.",
+    "part": "В полном масштабе пока нет двух зёрен для всех этих вариантов, поэтому — на части "
+    "данных, обучающих изображений: {images:,}, эпох: {epochs}:",
     "diverged": "Разошлись и не учтены {lost} из {n} запусков *{variant}*.",
     "details": "Шесть метрик каждого варианта и команды, которыми сделаны эти записи",
     "commands": "Эти команды создают записи и кладут их в `results/` под именами "

@@ -143,7 +143,9 @@ def test_what_is_claimed_is_what_the_interval_shows(words: dict[str, str]) -> No
         forms = {k: words[f"{k} one"].split("{item}")[0].format(a="max", b="average")
                  for k in ("better", "worse", "same", "single")}  # fmt: skip
         assert [k for k, form in forms.items() if form in said] == [kind]
-        assert f"| {words[f'verdict {kind}']} |" in tables.comparisons_table([comparison], words)
+        assert f"| {words[f'verdict {kind}']} |" in tables.comparisons_table(
+            [(9, comparison)], words
+        )
     assert words["not measured"] in findings.paragraph(runs.iloc[:1], question, words)
 
 

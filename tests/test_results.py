@@ -148,7 +148,9 @@ def test_publish_copies_full_scale_records_only(small: data.Data, tmp_path: Path
     full.run("p = 0", models.build("SimpleCNN"), small, SHORT)
     kept = results.publish(tmp_path / "runs", tmp_path / "evidence")
     assert [path.name for path in kept] == ["05_dropout.p-0.seed0.json"]
-    assert results.evidence("05_dropout", tmp_path / "evidence").variant.tolist() == ["p = 0"]
+    assert results.evidence("05_dropout", folder=tmp_path / "evidence").variant.tolist() == [
+        "p = 0"
+    ]
 
 
 def test_runs_with_fewer_images_are_evidence_beside_the_others(
@@ -167,10 +169,27 @@ def test_runs_with_fewer_images_are_evidence_beside_the_others(
     ]
     results.publish(tmp_path / "runs", tmp_path / "kept")
     capsys.readouterr()
-    frame = results.evidence("06_augmentation", tmp_path / "kept")
+    frame = results.evidence("06_augmentation", folder=tmp_path / "kept")
     assert sorted(frame.train_size) == [200, 400] and set(frame.lr) == {SHORT.lr}
     said = capsys.readouterr().out
-    assert said.startswith("1 full-scale runs of 06_augmentation: 1 variants, 1 seed(s) each, 400")
+    assert said.startswith(
+        "1 runs of 06_augmentation at full scale: 1 variants, 1 seed(s) each, 400"
+    )
+
+
+def test_a_part_is_the_evidence_until_the_full_scale_has_two_seeds_of_all() -> None:
+    def runs(profile: str, **seeds: int) -> pd.DataFrame:
+        rows = [(profile, variant, seed) for variant, n in seeds.items() for seed in range(n)]
+        return pd.DataFrame(rows, columns=["profile", "variant", "seed"])
+
+    def chosen(*frames: pd.DataFrame) -> set[str]:
+        return set(results.strongest(pd.concat(frames), {"a", "b"}).profile)
+
+    part = runs("part", a=3, b=3)
+    assert chosen(part) == chosen(runs("full", a=2, b=1), part) == {"part"}
+    assert chosen(runs("full", a=3), part) == {"part"}
+    assert chosen(runs("full", a=2, b=2), part) == {"full"}
+    assert chosen(runs("full", a=1, b=1), runs("part", a=3)) == {"full"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +229,7 @@ def test_the_weights_of_the_finalcnn_best_on_validation_are_kept(
 
 
 def test_no_evidence_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert results.evidence("03_pooling", tmp_path).empty
+    assert results.evidence("03_pooling", folder=tmp_path).empty
     assert "no full-scale record of 03_pooling" in capsys.readouterr().out
 
 
