@@ -120,6 +120,8 @@ def alive(process: str) -> bool:
 
 
 def in_a_process(said: Path, arguments: list[object]) -> None:
+    # a shell's background jobs ignore SIGINT, and their children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with said.open("w") as sys.stdout:
         sys.stderr = sys.stdout
         code = cli.entry([str(argument) for argument in arguments])
