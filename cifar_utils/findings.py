@@ -94,14 +94,17 @@ def mistakes_table(runs: pd.DataFrame, words: Words) -> str:
         ("half", "02_deeper_batchnorm", "SimpleCNN", outline.HALF),
         ("itself", "06_augmentation", "none", "crop + flip"),
     ):
-        rows.append([words[f"mistake {key}"], f"{b} − {a}", _cost(runs, notebook, a, b, words)])
+        measured = [f"{b} − {a}", *_cost(runs, notebook, a, b, words)]
+        rows.append([words[f"mistake {key}"], *measured])
         if key == "itself" and rows[-1][-1] != words["no cost yet"]:
             rows[-1][-1] = words["cost itself"].format(item=rows[-1][-1])
-    optimizer = (words[f"{part} optimizer"] for part in ("mistake", "measured", "cost"))
-    rows.append([text.format(original=UNTRAINED) for text in optimizer])
-    rows.append(_one_seed(full, words))
-    table = (words[f"{part} table"] for part in ("mistake", "measured", "cost"))
-    rows.append([text.format(printed=PRINTED, measured=MEASURED) for text in table])
+    numbers = {"original": UNTRAINED, "printed": PRINTED, "measured": MEASURED}
+    optimizer, table = (
+        [words[f"mistake {key}"], words[f"measured {key}"], "–", words[f"cost {key}"]]
+        for key in ("optimizer", "table")
+    )
+    rows += [optimizer, _one_seed(full, words), table]
+    rows = [[cell.format(**numbers) for cell in row] for row in rows]
     return markdown(words["mistake headings"], rows)
 
 
@@ -156,15 +159,16 @@ def _numbers(each: Comparison, kind: str) -> tuple[str, str, str]:
     return tuple(map(signed, numbers))
 
 
-def _cost(runs: pd.DataFrame, notebook: str, a: str, b: str, words: Words) -> str:
+def _cost(runs: pd.DataFrame, notebook: str, a: str, b: str, words: Words) -> list[str]:
+    """On how many training images a mistake's cost was measured, and the cost."""
     strongest = results.strongest(of_notebook(runs, notebook), {a, b})
     try:
         found = results.compare(strongest, a, b)
     except ValueError:
-        return words["no cost yet"]
+        return ["–", words["no cost yet"]]
     said = words[f"verdict {verdict(found)}"]
     cost = words["cost verdict"].format(item=_points(found, words), verdict=said)
-    return " ".join([*_on_part(strongest, words), cost])
+    return [_images(strongest), cost]
 
 
 def _flattery(runs: pd.DataFrame, words: Words) -> list[str]:
@@ -176,9 +180,9 @@ def _flattery(runs: pd.DataFrame, words: Words) -> list[str]:
         words["measured test set"].format(runs=len(gains)),
     )
     if len(gains) < 2:
-        return [mistake, measured, words["no cost yet"]]
+        return [mistake, measured, "–", words["no cost yet"]]
     cost = words["cost test set"].format(mean=100 * gains.mean(), std=100 * gains.std())
-    return [mistake, measured, cost]
+    return [mistake, measured, _images(runs), cost]
 
 
 def _one_seed(runs: pd.DataFrame, words: Words) -> list[str]:
@@ -188,11 +192,15 @@ def _one_seed(runs: pd.DataFrame, words: Words) -> list[str]:
     mistake = words["mistake one seed"]
     measured = words["measured one seed"].format(variants=len(several))
     if several.empty:
-        return [mistake, measured, words["no cost yet"]]
+        return [mistake, measured, "–", words["no cost yet"]]
     freedom = several["count"] - 1
     variance = (several["var"] * freedom).sum() / freedom.sum()
     apart = 100 * math.sqrt(2 * variance)
-    return [mistake, measured, words["cost one seed"].format(difference=apart)]
+    return [mistake, measured, _images(runs), words["cost one seed"].format(difference=apart)]
+
+
+def _images(runs: pd.DataFrame) -> str:
+    return f"{runs.train_size.max():,}"
 
 
 def _gaps(runs: pd.DataFrame, variants: Sequence[str], words: Words) -> str:

@@ -10,7 +10,7 @@ ENGLISH = {
     "AUC | MCC | original",
     "comparison headings": "variant | against | difference, points | 95 % interval | "
     "training images | n | verdict",
-    "mistake headings": "the original's mistake | measured by | its cost",
+    "mistake headings": "the original's mistake | measured by | training images | its cost",
     "verdict better": "better",
     "verdict worse": "worse",
     "verdict same": "no difference shown",
@@ -27,8 +27,8 @@ ENGLISH = {
     "an interval is Student's, at 95 %.",
     "chance": "Of {count} such intervals about {wrong:.1f} miss the truth by chance alone.",
     "not measured": "There are no full-scale records of this yet.",
-    "part": "The full scale has no two seeds of all these yet, so this is on a part of the data, "
-    "{images:,} training images and {epochs} epochs:",
+    "part": "Measured on a part of the data ({images:,} training images, {epochs} epochs), since "
+    "the full scale has no two seeds of all these yet.",
     "diverged": "{lost} of {n} runs of *{variant}* diverged and are left out.",
     "details": "The six metrics of each variant, and the commands that make these records",
     "commands": "These commands make the records and keep them in `results/`, as "
@@ -109,12 +109,12 @@ ENGLISH = {
     "mistake augmented test": "Validated and tested on augmented images",
     "mistake half": "Pixels normalised with 0.5 instead of the data's own mean and std",
     "mistake itself": "“With” and “without” augmentation were both with it",
-    "cost itself": "it hid all there was to see, {item}",
+    "cost itself": "it hid the whole effect: {item}",
     "mistake optimizer": "Optimizers that held another network's parameters ({original:.2f} %)",
     "measured optimizer": "shown live in notebook 04; no record",
     "cost optimizer": "all training: the network stays untrained",
     "mistake one seed": "One seed",
-    "measured one seed": "spread over seeds, {variants} variants",
+    "measured one seed": "spread over seeds, number of variants: {variants}",
     "cost one seed": "two single runs of one variant lie {difference:.2f} points apart (standard "
     "deviation of the difference)",
     "mistake table": "The final table is another network's",
@@ -158,7 +158,8 @@ RUSSIAN = {
     "comparison headings": "вариант | с чем сравнивается | разница, п. п. | 95 % интервал | "
     "обучающих изображений | n | "
     "вывод",
-    "mistake headings": "ошибка исходной работы | чем измерена | чего стоит",
+    "mistake headings": "ошибка исходной работы | чем измерена | обучающих изображений | "
+    "чего стоит",
     "verdict better": "лучше",
     "verdict worse": "хуже",
     "verdict same": "разница не показана",
@@ -177,8 +178,8 @@ RUSSIAN = {
     "chance": "Из таких интервалов ({count}) примерно {wrong:.1f} промахиваются мимо истины "
     "случайно.",
     "not measured": "Записей полного масштаба об этом пока нет.",
-    "part": "В полном масштабе пока нет двух зёрен для всех этих вариантов, поэтому — на части "
-    "данных, обучающих изображений: {images:,}; эпох: {epochs}:",
+    "part": "Измерено на части данных (обучающих изображений: {images:,}; эпох: {epochs}): в "
+    "полном масштабе пока нет двух зёрен для всех этих вариантов.",
     "diverged": "Разошлись и не учтены {lost} из {n} запусков *{variant}*.",
     "details": "Шесть метрик каждого варианта и команды, которыми сделаны эти записи",
     "commands": "Эти команды создают записи и кладут их в `results/` под именами "
@@ -263,7 +264,7 @@ RUSSIAN = {
     "mistake augmented test": "Валидация и тест на аугментированных изображениях",
     "mistake half": "Пиксели нормализованы по 0.5 вместо среднего и отклонения самих данных",
     "mistake itself": "«С аугментацией» и «без» были обе с ней",
-    "cost itself": "скрыло всё, что можно было увидеть: {item}",
+    "cost itself": "скрыла весь эффект: {item}",
     "mistake optimizer": "Оптимизаторы держали параметры чужой сети ({original:.2f} %)",
     "measured optimizer": "показано вживую в тетради 04; записи нет",
     "cost optimizer": "всего обучения: сеть остаётся необученной",
