@@ -56,10 +56,11 @@ def use_style() -> None:
 def colours(names: Iterable[str]) -> dict[str, tuple[float, float, float]]:
     """Give each name a colour (RGB in [0, 1]) by its place in the order; after ten they repeat.
 
-    They are seaborn's colour-blind-safe ones, but for a yellow too light for lines on white.
+    They are seaborn's colour-blind-safe ones, but for three that are too light for lines on white
+    or too near to another.
     """
     palette = sns.color_palette("colorblind")
-    palette[8] = (0.2, 0.2, 0.2)
+    palette[5], palette[6], palette[8] = (0.42, 0.25, 0.12), (0.45, 0.2, 0.6), (0.2, 0.2, 0.2)
     return dict(zip(dict.fromkeys(names), cycle(palette), strict=False))
 
 
@@ -84,9 +85,17 @@ def _demand(condition: object, message: str) -> None:
 def _figure(title: str, size: Pair, rows: int = 1, columns: int = 1, **options: Any) -> tuple:
     options = {"layout": "constrained"} | options
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
-    lines = (textwrap.fill(line, int(9 * size[0])) for line in title.splitlines())
+    lines = (_wrapped(line, int(9 * size[0])) for line in title.splitlines())
     figure.suptitle("\n".join(lines), fontsize=12)
     return figure, axes
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A title's line, broken where it is too long: if possible, before the brackets that end it."""
+    head, bracket, tail = line.rpartition(" (")
+    if bracket and len(line) > width > len(tail):
+        return f"{textwrap.fill(head, width)}\n({tail}"
+    return textwrap.fill(line, width)
 
 
 def _legend_below(figure: Figure, handles: Sequence, title: str | None = None) -> None:
@@ -242,6 +251,8 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str
     sns.heatmap(counts, annot=True, fmt="d" if counts.dtype.kind in "iu" else ".1f", ax=ax,
                 cmap="Blues", norm=PowerNorm(0.5, vmin=0), square=True, annot_kws={"size": 10},
                 cbar_kws={"label": "pictures (number, square-root scale)"})  # fmt: skip
+    for text, share in zip(ax.texts, np.sqrt(counts / max(counts.max(), 1)).flat, strict=True):
+        text.set_color("white" if share > 0.65 else "0.15")
     ax.set_xticks(ax.get_yticks(), classes, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(ax.get_yticks(), classes, rotation=0)
     ax.set(xlabel="predicted class", ylabel="true class")
@@ -352,9 +363,10 @@ def shape_walk(table: pd.DataFrame, *, title: str, input_shape: Shape = (3, 32, 
     counts = [["", *map("{:,}".format, table[name])] for name in needed[2:]]
     labels = ["layer\nnumber\nshape\nparameters\nmultiply-adds",
               *map("\n".join, zip(kinds, numbers, sizes, *counts, strict=True))]  # fmt: skip
+    shades = colours(["input", "Conv2d", "MaxPool2d", "Linear", "BatchNorm2d", *kinds])
     figure, ((ax,),) = _figure(title, (0.98 * len(labels) + 0.3, 4.2))
     ax.bar(range(len(shapes)), heights, 0.8 * widths / widths.max(), bottom=-heights / 2,
-           color=[colours(kinds)[kind] for kind in kinds], edgecolor="0.2")  # fmt: skip
+           color=[shades[kind] for kind in kinds], edgecolor="0.2")  # fmt: skip
     ax.set_xticks(range(-1, len(shapes)), labels, fontsize=9)
     ax.set(xlim=(-1.5, len(shapes) - 0.5), yticks=[], frame_on=False)
     ax.set_ylim(-0.55 * heights.max(), 0.55 * heights.max())
@@ -363,11 +375,17 @@ def shape_walk(table: pd.DataFrame, *, title: str, input_shape: Shape = (3, 32, 
     return figure
 
 
-def activation_histograms(activations: Mapping[str, Mapping[str, Tensor]], *, title: str) -> Figure:
+def activation_histograms(
+    activations: Mapping[str, Mapping[str, Tensor]],
+    *,
+    title: str,
+    among: Iterable[str] | None = None,
+) -> Figure:
     """Draw how each layer's outputs are spread: one row a variant, its layers from left to right.
 
     All panels share both axes, which span the middle 99 % of the widest; what is not finite is
-    left out. Above each: the layer, and the mean ± standard deviation of its outputs.
+    left out. Above each: the layer, and the mean ± standard deviation of its outputs. `among` are
+    all variants of a comparison, which settle the colours.
     """
     finite = {(name, layer): tensor[tensor.isfinite()].detach().cpu().numpy()
               for name, layers in activations.items()
@@ -378,14 +396,15 @@ def activation_histograms(activations: Mapping[str, Mapping[str, Tensor]], *, ti
     rows, columns = len(activations), max(map(len, activations.values()))
     size = (max(6, 2.7 * columns + 0.8), 2.2 * rows + 0.9)
     figure, axes = _figure(title, size, rows, columns, sharex=True, sharey=True)
-    for row, (name, colour) in zip(axes, colours(activations).items(), strict=True):
-        row[0].set_ylabel(f"{name}\nshare of outputs (%)")
+    for row, (name, look) in zip(axes, _looks_among(activations, among).items(), strict=True):
+        row[0].set_ylabel(f"{textwrap.fill(name, 20)}\nshare of outputs (%)")
         plt.setp(row[len(activations[name]) :], visible=False)
         for ax, layer in zip(row, activations[name], strict=False):
             array = finite[name, layer]
             shares = 100 * np.histogram(array, edges)[0] / len(array)
-            ax.stairs(shares, edges, fill=True, color=colour)
-            ax.set_title(f"{layer}\n{array.mean():.3g} ± {array.std():.3g}")
+            ax.stairs(shares, edges, fill=True, color=look["color"])
+            mean = f"{array.mean():z.2f}".replace("-", "−")
+            ax.set_title(f"{layer}\n{mean} ± {array.std():.2f}")
     figure.supxlabel("output of the layer (no unit)", fontsize=11)
     return figure
 
@@ -581,7 +600,8 @@ def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
 
     `frame` has a row a run with the columns `names`, variant, seed and val_accuracy (a fraction).
     Whatever else varies has the colours. A numeric axis is logarithmic where its values span more
-    than a decade (linear from 0 to the least of them). Bars are standard deviations over seeds.
+    than a decade (linear from 0 to the least of them). Bars are standard deviations over seeds;
+    where there are several, variants stand a little apart.
     """
     varying = [name for name in [*names, "variant"] if frame[name].nunique() > 1] or [names[0]]
     numeric = [name for name in varying if pd.api.types.is_any_real_numeric_dtype(frame[name])]
@@ -593,9 +613,10 @@ def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
     figure, ((ax,),) = _figure(title, (9, 5.2))
     scaled = _scale_to(ax, places)
     looks = _looks(series)
+    several = bool(frame.groupby([series, x]).size().max() > 1)
     for turn, (name, look) in enumerate(looks.items()):
         rows = frame[series == name].dropna(subset="val_accuracy")
-        aside = _aside(ax, places, turn - (len(looks) - 1) / 2)
+        aside = _aside(ax, places, several * (turn - (len(looks) - 1) / 2))
         at, percent = rows[x].map(dict(zip(values, aside, strict=True))), 100 * rows.val_accuracy
         ax.plot(at, percent, ls="", ms=4, alpha=0.45, **look)
         points = percent.groupby(at).agg(["mean", "std", "count"])
@@ -606,7 +627,8 @@ def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
     ax.set(xlabel=x + scaled, ylabel="validation accuracy (%)")
     ax.margins(x=0.08)
     handles = ax.get_legend_handles_labels()[0]
-    _legend_below(figure, handles, f"{', '.join(others)}; small: runs, bar: mean ± std over seeds")
+    marks = "small: runs, bar: mean ± std over seeds" if several else "a marker is a run"
+    _legend_below(figure, handles, f"{', '.join(others)}; {marks}")
     return figure
 
 

@@ -19,7 +19,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from cifar_utils import metrics, training
+from cifar_utils import metrics, outline, training
 from cifar_utils.data import PROJECT, Data
 from cifar_utils.files import check_writable, set_aside, write_whole
 from cifar_utils.machine import choose_device
@@ -220,13 +220,13 @@ def all_evidence(folder: str | Path = EVIDENCE) -> pd.DataFrame:
 
 
 def strongest(records: pd.DataFrame, variants: Collection[str]) -> pd.DataFrame:
-    """The full-scale records where all `variants` have two seeds or more, else those of "part".
+    """The full-scale records where all `variants` have three seeds or more, else those of "part".
 
     Where "part" lacks one of them too, the full-scale ones that there are.
     """
     full, part = records[records.profile == "full"], records[records.profile == "part"]
     seeds = full[full.variant.isin(list(variants))].groupby("variant").seed.nunique()
-    complete = len(seeds) == len(variants) and seeds.min() > 1
+    complete = len(seeds) == len(variants) and seeds.min() > 2
     return full if complete or not set(variants) <= set(part.variant) else part
 
 
@@ -237,7 +237,7 @@ def evidence(
 
     `variants` are those to be compared; by default all that the notebook has records of.
     Full-scale records come with those of fewer training images, if any; what is said counts those
-    with the most.
+    with the most. Rows are in the outline's order, which is the notebook's.
     """
     records = all_evidence(folder)
     records = records[records.notebook == notebook]
@@ -254,16 +254,21 @@ def evidence(
     seeds = frame.groupby("variant").seed.nunique()
     where = "on a part of the data" if set(frame.profile) == {"part"} else "at full scale"
     print(
-        f"{len(frame)} runs of {notebook} {where}: {frame.variant.nunique()} variants, "
-        f"{_range(seeds)} seed(s) each, {scale(frame)}."
+        f"{_many(len(frame), 'run')} of {notebook} {where}: "
+        f"{_many(frame.variant.nunique(), 'variant')}, "
+        f"{_many(_range(seeds), 'seed')} each, {scale(frame)}."
     )
-    return chosen.reset_index(drop=True)
+    return outline.in_order(chosen)
 
 
 def scale(frame: pd.DataFrame) -> str:
     """How large the runs are: "45,000 training images, 30 epochs"."""
     largest = frame[frame.train_size == frame.train_size.max()]
     return f"{largest.train_size.max():,} training images, {_range(largest.epochs)} epochs"
+
+
+def _many(count: int | str, noun: str) -> str:
+    return f"{count} {noun}{'' if str(count) == '1' else 's'}"
 
 
 def _range(values: pd.Series) -> str:
@@ -328,15 +333,16 @@ class Comparison:
         return not (self.low > 0 or self.high < 0)
 
     def __str__(self) -> str:
-        """One sentence with the difference in points, its interval and what follows."""
-        what = f"{self.b} − {self.a}, test {self.metric}: {100 * self.difference:+.2f} points"
+        """The difference in points, its interval and what follows, in two lines."""
+        points = (100 * value for value in (self.difference, self.low, self.high))
+        difference, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
+        what = f"“{self.b}” − “{self.a}”, test {self.metric}: {difference} points"
         if self.n < 2:
             return f"{what} (n = {self.n}: no spread, so no conclusion)."
         verdict = "the interval holds zero: no difference is shown"
         if not self.zero_inside:
-            verdict = f"{self.b if self.low > 0 else self.a} is better"
-        interval = f"95 % interval {100 * self.low:+.2f} … {100 * self.high:+.2f}"
-        return f"{what} ({interval}, n = {self.n} seeds); {verdict}."
+            verdict = f"“{self.b if self.low > 0 else self.a}” is better"
+        return f"{what}\n  (95 % interval {low} … {high}, n = {self.n} seeds); {verdict}."
 
 
 def compare(frame: pd.DataFrame, a: str, b: str, metric: str = "accuracy") -> Comparison:
@@ -395,9 +401,12 @@ def _half_width(std: Any, n: Any) -> Any:
     return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * std / n**0.5
 
 
-def percent(frame: pd.DataFrame, columns: Sequence[str] = metrics.NAMES) -> pd.DataFrame:
-    """A copy for reading: fractions of `columns` as percentages with two decimals."""
-    return frame.assign(**{name: (100 * frame[name]).round(2) for name in columns})
+def percent(
+    frame: pd.DataFrame, columns: Sequence[str] = ("val_accuracy", *metrics.NAMES)
+) -> pd.DataFrame:
+    """A copy for reading: those of `columns` that are there in percent, and all of it rounded."""
+    shown = [name for name in columns if name in frame]
+    return frame.round(4).assign(**{name: (100 * frame[name]).round(2) for name in shown})
 
 
 def publish(folder: Path, target: Path) -> list[Path]:

@@ -28,7 +28,7 @@ ENGLISH = {
     "chance": "Of {count} such intervals about {wrong:.1f} miss the truth by chance alone.",
     "not measured": "There are no full-scale records of this yet.",
     "part": "Measured on a part of the data ({images:,} training images, {epochs} epochs), since "
-    "the full scale has no two seeds of all these yet.",
+    "the full scale has no three seeds of all these yet.",
     "diverged": "{lost} of {n} runs of *{variant}* diverged and are left out.",
     "details": "The six metrics of each variant, and the commands that make these records",
     "commands": "These commands make the records and keep them in `results/`, as "
@@ -179,7 +179,7 @@ RUSSIAN = {
     "случайно.",
     "not measured": "Записей полного масштаба об этом пока нет.",
     "part": "Измерено на части данных (обучающих изображений: {images:,}; эпох: {epochs}): в "
-    "полном масштабе пока нет двух зёрен для всех этих вариантов.",
+    "полном масштабе пока нет трёх зёрен для всех этих вариантов.",
     "diverged": "Разошлись и не учтены {lost} из {n} запусков *{variant}*.",
     "details": "Шесть метрик каждого варианта и команды, которыми сделаны эти записи",
     "commands": "Эти команды создают записи и кладут их в `results/` под именами "

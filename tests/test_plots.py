@@ -184,6 +184,9 @@ def test_rows_of_pictures_are_named(kind: str, names: list[str]) -> None:
 def test_a_long_title_is_wrapped() -> None:
     title = plots.picture(torch.zeros(3, 4, 4), "cat", title="word " * 30).get_suptitle()
     assert title.count("word") == 30 and max(map(len, title.splitlines())) <= 45
+    title = "word " * 6 + "word (45,000 images, n = 3)"
+    lines = plots.picture(torch.zeros(3, 4, 4), "cat", title=title).get_suptitle().splitlines()
+    assert lines[-1] == "(45,000 images, n = 3)" and len(lines) == 2
 
 
 def test_use_style_sets_the_resolution() -> None:
@@ -411,7 +414,10 @@ def test_activation_histograms_share_axes_and_skip_what_is_not_finite() -> None:
     figure = plots.activation_histograms({"plain": plain, "burst": burst}, title="spread")
     seen = [ax for ax in figure.axes if ax.get_visible()]
     titles = [ax.get_title() for ax in seen]
-    assert titles == ["Conv2d-1\n1.5 ± 1.12", "ReLU-2\n1 ± 0", "Conv2d-1\n2 ± 1"]
+    assert titles == ["Conv2d-1\n1.50 ± 1.12", "ReLU-2\n1.00 ± 0.00", "Conv2d-1\n2.00 ± 1.00"]
+    among = plots.activation_histograms({"burst": burst}, title="spread", among=["plain", "burst"])
+    drawn = [ax.patches[0].get_facecolor() for ax in (among.axes[0], seen[2])]
+    assert drawn[0] == drawn[1] != seen[0].patches[0].get_facecolor()
     assert len({ax.get_xlim() for ax in seen}) == 1
     assert seen[1].patches[0].get_data().values.sum() == pytest.approx(100)
     assert seen[0].get_ylabel() == "plain\nshare of outputs (%)"

@@ -124,9 +124,9 @@ def test_compare_pairs_by_seed_and_equals_scipy() -> None:
     assert (found.difference, found.low, found.high) == pytest.approx(
         (np.mean(b) - np.mean(a), interval.low, interval.high)
     )
-    assert not found.zero_inside and "b is better" in str(found) and "n = 3" in str(found)
-    assert "a is better" not in str(found)
-    assert "b is better" in str(results.compare(shuffled, "b", "a"))
+    assert not found.zero_inside and "“b” is better" in str(found) and "n = 3" in str(found)
+    assert "“a” is better" not in str(found)
+    assert "“b” is better" in str(results.compare(shuffled, "b", "a"))
 
 
 def test_compare_says_when_nothing_is_shown() -> None:
@@ -172,12 +172,10 @@ def test_runs_with_fewer_images_are_evidence_beside_the_others(
     frame = results.evidence("06_augmentation", folder=tmp_path / "kept")
     assert sorted(frame.train_size) == [200, 400] and set(frame.lr) == {SHORT.lr}
     said = capsys.readouterr().out
-    assert said.startswith(
-        "1 runs of 06_augmentation at full scale: 1 variants, 1 seed(s) each, 400"
-    )
+    assert said.startswith("1 run of 06_augmentation at full scale: 1 variant, 1 seed each, 400")
 
 
-def test_a_part_is_the_evidence_until_the_full_scale_has_two_seeds_of_all() -> None:
+def test_a_part_is_the_evidence_until_the_full_scale_has_three_seeds_of_all() -> None:
     def runs(profile: str, **seeds: int) -> pd.DataFrame:
         rows = [(profile, variant, seed) for variant, n in seeds.items() for seed in range(n)]
         return pd.DataFrame(rows, columns=["profile", "variant", "seed"])
@@ -186,9 +184,9 @@ def test_a_part_is_the_evidence_until_the_full_scale_has_two_seeds_of_all() -> N
         return set(results.strongest(pd.concat(frames), {"a", "b"}).profile)
 
     part = runs("part", a=3, b=3)
-    assert chosen(part) == chosen(runs("full", a=2, b=1), part) == {"part"}
+    assert chosen(part) == chosen(runs("full", a=3, b=2), part) == {"part"}
     assert chosen(runs("full", a=3), part) == {"part"}
-    assert chosen(runs("full", a=2, b=2), part) == {"full"}
+    assert chosen(runs("full", a=3, b=3), part) == {"full"}
     assert chosen(runs("full", a=1, b=1), runs("part", a=3)) == {"full"}
 
 
@@ -226,6 +224,14 @@ def test_the_weights_of_the_finalcnn_best_on_validation_are_kept(
     labels = small.test.labels
     right = training.predict(model, small.test, small).argmax(1) == labels
     assert right.float().mean().item() == pytest.approx(record["test"]["accuracy"])
+
+
+def test_evidence_stands_in_the_order_of_its_notebook(small: data.Data, tmp_path: Path) -> None:
+    for variant in ("p = 0.5, never off", "p = 0.8", "p = 0"):
+        record = run(small, tmp_path / "runs", variant).record | {"profile": "full"}
+        results.write(record, tmp_path / "kept" / results.file_name(record))
+    kept = results.evidence("05_dropout", folder=tmp_path / "kept")
+    assert kept.variant.tolist() == ["p = 0", "p = 0.8", "p = 0.5, never off"]
 
 
 def test_no_evidence_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

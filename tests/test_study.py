@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from command_line import call
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cifar_utils import __main__ as cli
 from cifar_utils import results, study
 
 PARAMETERS = """
@@ -57,12 +57,6 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(study, "NOTEBOOKS", folder)
     monkeypatch.setattr(study, "PROFILES", folder / "profiles")
     return folder
-
-
-def call(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str]:
-    code = cli.entry([str(argument) for argument in arguments])
-    shown = capsys.readouterr()
-    return code or 0, shown.out + shown.err
 
 
 def test_run_leaves_notebooks_records_and_one_table(

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
+from command_line import call
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cifar_utils import __main__ as cli
@@ -83,12 +85,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small disk needs Linux and its root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-def call(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str]:
-    code = cli.entry([str(argument) for argument in arguments])
-    shown = capsys.readouterr()
-    return code or 0, shown.out + shown.err
 
 
 def rows(said: str) -> list[list[str]]:
@@ -347,6 +343,11 @@ def test_the_picture_has_the_numbers_on_an_axis_and_the_rest_in_colours() -> Non
     for values, scale in (((1, 10), "linear"), ((0, 0.001, 0.1), "symlog"), ((-1, 50), "linear")):
         other = frame_of({(value,): [0.5] for value in values}, ["lr"])
         assert plots.sweep(other, ["lr"], title="T").axes[0].get_xscale() == scale
+    ones = {key: accuracies[:1] for key, accuracies in grid.items()}
+    single = plots.sweep(frame_of(ones, ["lr", "optimizer"]), ["lr", "optimizer"], title="T")
+    for picture, apart in ((figure, True), (single, False)):
+        lines = [handle.lines[0] for handle in picture.axes[0].get_legend_handles_labels()[0]]
+        assert np.array_equal(*(line.get_xdata() for line in lines)) != apart
     names = frame_of({("sgd",): [0.5, 0.7], ("adam",): [0.6]}, ["optimizer"])
     (ax,) = plots.sweep(names, ["optimizer"], title="T").axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["sgd", "adam"]

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from command_line import call
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cifar_utils import __main__ as cli
 from cifar_utils import data, models, results, study, training, verify
 
 PARAMETERS = """
@@ -63,12 +63,6 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(study, "PROFILES", tmp_path / "profiles")
     monkeypatch.setattr(results, "EVIDENCE", tmp_path / "results")
     return tmp_path / "results" / "01_first.last-wide.train_size-100-epochs-1.seed1.json"
-
-
-def call(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str]:
-    code = cli.entry([str(argument) for argument in arguments])
-    shown = capsys.readouterr()
-    return code or 0, shown.out + shown.err
 
 
 def test_one_record_is_made_again_and_nothing_else_is_trained(
