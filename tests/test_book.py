@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat import v4
+from nbformat import NotebookNode, v4
 
 from cifar_utils import book
 
@@ -81,16 +81,19 @@ def test_contents_ask_each_notebooks_question(pages: dict[str, BeautifulSoup]) -
         assert entry.a.text == pages[f"{path.stem}.html"].h1.text.rstrip("¶")
 
 
+def drawn(output: NotebookNode) -> list[str]:
+    """A cell's figures in base64: a PNG, or what its HTML holds (an animation)."""
+    bundle = output.get("data", {})
+    inside = BeautifulSoup(bundle.get("text/html", ""), "html.parser").select("img")
+    sources = [bundle.get("image/png", ""), *(img["src"].partition("base64,")[2] for img in inside)]
+    return [source.replace("\n", "") for source in sources if source]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_page_has_all_of_its_notebook(path: Path, pages: dict[str, BeautifulSoup]) -> None:
     page, cells = pages[f"{path.stem}.html"], nbformat.read(path, 4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    figures = [
-        output.data["image/png"].replace("\n", "")
-        for cell in code
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    ]
+    figures = [figure for cell in code for output in cell.outputs for figure in drawn(output)]
     shown = [img["src"].partition("base64,")[2].replace("\n", "") for img in page.select("img")]
     assert figures and shown == figures
     assert all(img["alt"] for img in page.select("img"))
