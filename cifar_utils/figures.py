@@ -197,10 +197,11 @@ def _comparison(runs: pd.DataFrame, name: str, what: str) -> Picture | None:
 def _sizes(frame: pd.DataFrame) -> Picture | None:
     runs = frame[(frame.notebook == "06_augmentation") & (frame.variant != outline.SHAKEN)]
     runs = runs[runs.profile != "part"]
-    if runs.train_size.nunique() < 2:
+    variants = runs.variant.unique().tolist()
+    runs = runs[runs.groupby("variant").train_size.transform("nunique") > 1]
+    if runs.empty:
         return None
     title = f"DropoutCNN: test accuracy against training images ({CIFAR}, {_seeds(runs)})"
-    variants = runs.variant.unique().tolist()
     source = runs[["variant", "seed", "train_size", "accuracy"]].to_json(orient="values")
     draw = partial(plots.against_size, runs, title=title, among=variants)
     return Picture("sizes.png", draw, [title, source])
