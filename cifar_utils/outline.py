@@ -1,4 +1,4 @@
-"""The report's outline: notebooks, their variants, what is compared, what is drawn."""
+"""The study's outline: notebooks, their variants, what is compared, what is drawn."""
 
 from __future__ import annotations
 

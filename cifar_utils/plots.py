@@ -364,7 +364,8 @@ def shape_walk(table: pd.DataFrame, *, title: str, input_shape: Shape = (3, 32, 
     labels = ["layer\nnumber\nshape\nparameters\nmultiply-adds",
               *map("\n".join, zip(kinds, numbers, sizes, *counts, strict=True))]  # fmt: skip
     shades = colours(["input", "Conv2d", "MaxPool2d", "Linear", "BatchNorm2d", *kinds])
-    figure, ((ax,),) = _figure(title, (0.98 * len(labels) + 0.3, 4.2))
+    inches = max(0.98, 0.07 * max(map(len, kinds)))  # of one label
+    figure, ((ax,),) = _figure(title, (inches * len(labels) + 0.3, 4.2))
     ax.bar(range(len(shapes)), heights, 0.8 * widths / widths.max(), bottom=-heights / 2,
            color=[shades[kind] for kind in kinds], edgecolor="0.2")  # fmt: skip
     ax.set_xticks(range(-1, len(shapes)), labels, fontsize=9)

@@ -336,7 +336,8 @@ class Comparison:
         """The difference in points, its interval and what follows, in two lines."""
         points = (100 * value for value in (self.difference, self.low, self.high))
         difference, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
-        what = f"“{self.b}” − “{self.a}”, test {self.metric}: {difference} points"
+        metric = self.metric if self.metric.startswith("val_") else f"test {self.metric}"
+        what = f"“{self.b}” − “{self.a}”, {metric}: {difference} points"
         if self.n < 2:
             return f"{what} (n = {self.n}: no spread, so no conclusion)."
         verdict = "the interval holds zero: no difference is shown"

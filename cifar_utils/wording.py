@@ -15,7 +15,7 @@ ENGLISH = {
     "verdict worse": "worse",
     "verdict same": "no difference shown",
     "verdict single": "one seed: nothing shown yet",
-    "machine": "{processor} ({instructions}), {threads} thread(s), torch {torch}, Python {python}",
+    "machine": "{processor} ({instructions}), threads: {threads}, torch {torch}, Python {python}",
     # what holds for all of it
     "no records": "There are no full-scale records yet.",
     "networks": "**The networks of the original, redone.** {metrics}",
@@ -23,7 +23,7 @@ ENGLISH = {
     "over n seeds; MCC is multiplied by 100; AUC is ROC-AUC, one class against the rest; last the "
     "accuracy that the original gave.",
     "provenance": "Test set of {tested:,} images, looked at once a run, at its end; {trained:,} "
-    "training images; {runs} run(s), seeds {seeds}; {machine}. Differences are paired by seed; "
+    "training images; runs: {runs}; seeds {seeds}; {machine}. Differences are paired by seed; "
     "an interval is Student's, at 95 %.",
     "chance": "Of {count} such intervals about {wrong:.1f} miss the truth by chance alone.",
     "not measured": "There are no full-scale records of this yet.",

@@ -135,6 +135,8 @@ def test_compare_says_when_nothing_is_shown() -> None:
     assert "no difference is shown" in str(results.compare(noisy, "a", "b"))
     single = results.compare(frame_of({"a": [0.7], "b": [0.8]}), "a", "b")
     assert single.zero_inside and "no conclusion" in str(single)
+    asked = noisy.assign(val_accuracy=noisy.accuracy)
+    assert ", val_accuracy: " in str(results.compare(asked, "a", "b", "val_accuracy"))
     with pytest.raises(ValueError, match="'c'; there are: a, b"):
         results.compare(noisy, "a", "c")
     apart = noisy[(noisy.variant == "a") != (noisy.seed == 0)]
