@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import classify, data, download, report, results, study, verify
+from cifar_utils import classify, complete, data, download, report, results, study, verify
 from cifar_utils import jobs as jobs_module
 from cifar_utils import sweep as sweep_module
 from cifar_utils.cluster import Cluster
@@ -23,6 +23,12 @@ out_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=data.PROJECT / "runs",
     help="Folder for executed notebooks and records.  [default: runs]",
+)
+jobs_option = click.option(
+    "--jobs",
+    default=min(4, os.cpu_count() or 1),
+    show_default=True,
+    help="Notebooks side by side; the processor's cores are shared out among them.",
 )
 common_options = [
     click.option(
@@ -36,12 +42,7 @@ common_options = [
         metavar="NAME=VALUE",
         help="Set a notebook's parameter; may be repeated.",
     ),
-    click.option(
-        "--jobs",
-        default=min(4, os.cpu_count() or 1),
-        show_default=True,
-        help="Notebooks side by side; the processor's cores are shared out among them.",
-    ),
+    jobs_option,
     click.option(
         "--dask",
         metavar="ADDRESS",
@@ -83,7 +84,7 @@ def run(
     planned = study.plan(chosen, profile, values, seeds, out, place.locate)
     said = _data_line(planned, place)
     click.echo(said)
-    failures = _run_all(planned, place)
+    failures = _tell(jobs_module.run(planned, place))
     click.echo(f"\n{_readable(study.summary_table(planned))}\n")
     click.echo(f"Executed notebooks and records: {planned[0].folder.parents[1]}")
     _end(failures + study.diverged(planned), said)
@@ -112,7 +113,7 @@ def sweep(
     planned = sweep_module.plan(chosen, profile, values, seeds, out, place.locate)
     said = _data_line(planned.jobs, place)
     click.echo(said)
-    failures = _run_all(planned.jobs, place) + study.diverged(planned.jobs)
+    failures = _tell(jobs_module.run(planned.jobs, place)) + study.diverged(planned.jobs)
     runs = sweep_module.runs(planned)
     if runs.val_accuracy.notna().any():
         click.echo(f"\n{sweep_module.table(runs, planned.names)}\n")
@@ -154,6 +155,28 @@ def print_report(folder: Path, keep: bool, refresh: bool, commands: bool) -> Non
         report.write_readmes(evidence, report.READMES)
         for path in report.draw_images(evidence):
             click.echo(f"drew {path.relative_to(data.PROJECT)}")
+
+
+@main.command("complete")
+@click.argument("notebooks", nargs=-1)
+@click.option("--profile", default="full", show_default=True, help="full or part.")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each variant, from 0 on.")
+@jobs_option
+@out_option
+def complete_evidence(
+    notebooks: tuple[str, ...], profile: str, seeds: int, jobs: int, out: Path
+) -> None:
+    """Train what results/ lacks: every variant and seed of NOTEBOOKS (all) without its record.
+
+    Each variant is trained alone, as by `verify`, and its record goes to results/ at once. What
+    was stopped goes on from its last epoch. `report --refresh` then renews the READMEs.
+    """
+    chosen = [path.stem for path in study.find_notebooks(notebooks)]
+    place = jobs_module.ThisMachine(jobs)
+    planned = complete.plan(chosen, profile, seeds, out / "complete")
+    click.echo(f"{len(planned)} runs have no record in {results.EVIDENCE.name}/.")
+    failures = _tell(complete.run(planned, place))
+    _end(failures, _data_line(planned, place))
 
 
 @main.command("verify")
@@ -239,10 +262,10 @@ def _place(workers: int, dask: str | None) -> jobs_module.Place:
     return Cluster(dask)
 
 
-def _run_all(jobs: Sequence[jobs_module.Job], place: jobs_module.Place) -> list[str]:
-    """Run the jobs, a line for each; what failed, in words."""
+def _tell(outcomes: Iterable[jobs_module.Outcome]) -> list[str]:
+    """A line for each job as it ends; what failed, in words."""
     failures = []
-    for outcome in jobs_module.run(jobs, place):
+    for outcome in outcomes:
         state = f"failed, {outcome.error}" if outcome.error else "done"
         when = f"{outcome.seconds:.0f} s" if outcome.seconds else "before"
         tqdm.write(f"{outcome.job.name}: {state} ({when})")

@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,10 @@ class Experiment:
         """
         self.notebook, self.profile = notebook, profile
         self.out = Path(out) if out else None
-        self._only: Verified | None = None
+        self._only: Only | None = None
         if self.out:
             check_writable(self.out)
-            self._only = Verified.asked_for(self.out)
+            self._only = Only.asked_for(self.out)
 
     def run(
         self,
@@ -68,14 +68,14 @@ class Experiment:
         Writes `<out>/<variant>/`: `weights.pt` (a plain state dict), then `record.json`; while
         the run lasts `checkpoint.pt`, from which a run that was stopped goes on.
 
-        Where `<out>` asks to verify one record, other variants come back untrained, and the
-        notebook ends as soon as this one has its record.
+        Where `<out>` asks for one variant only, the others come back untrained, and the notebook
+        ends as soon as that one has its record.
 
         Raises:
-            ValueError: the variant to verify no longer has the record's recipe.
+            ValueError: the one variant no longer has the recipe that was asked for.
         """
-        if self._only and variant != self._only.record["variant"]:
-            print(f"{variant}: not trained, since it is not the one to verify")
+        if self._only and variant != self._only.variant:
+            print(f"{variant}: not trained, since it is not the one asked for")
             record = self._only.stand_in(variant)
             return Run(model, recipe, pd.DataFrame(record["history"]), record)
         if self._only:
@@ -126,35 +126,36 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Verified:
-    """The one record that a notebook is run again for; `others` are records of its other variants.
+class Only:
+    """The one variant that a notebook is run for; `others` are records that stand in for the rest.
 
-    It is asked for by a file in the folder that the notebook writes to.
+    It is asked for by a file in the folder that the notebook writes to. `recipe` is the one that
+    the variant must have; empty asks for none.
     """
 
-    FILE = "verify.json"
-    record: Mapping[str, Any]
-    others: Sequence[Mapping[str, Any]] = ()
+    FILE = "only.json"
+    variant: str
+    others: Sequence[Mapping[str, Any]]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def ask(self, out: Path) -> None:
         """Leave the file for `Experiment` to find."""
-        asked = {"record": self.record, "others": list(self.others)}
-        write_whole(out / self.FILE, lambda beside: beside.write_text(json.dumps(asked)))
+        write_whole(out / self.FILE, lambda beside: beside.write_text(json.dumps(vars(self))))
 
     @classmethod
-    def asked_for(cls, out: Path) -> Verified | None:
+    def asked_for(cls, out: Path) -> Only | None:
         """What the folder's file asks for, if there is one."""
         path = out / cls.FILE
         return cls(**json.loads(path.read_text())) if path.exists() else None
 
     def stand_in(self, variant: str) -> dict[str, Any]:
-        """The kept record of another variant, or, where there is none, the one to verify."""
+        """The kept record of another variant, or, where it has none, some other record."""
         known = [record for record in self.others if record["variant"] == variant]
-        return dict(known[0]) if known else {**self.record, "variant": variant}
+        return {**(known or self.others)[0], "variant": variant}
 
     def check(self, recipe: Recipe) -> None:
-        """Raise ValueError if a recipe differs from the record's, before hours are spent on it."""
-        now, then = asdict(recipe), self.record["recipe"]
+        """Raise ValueError if a recipe is not the one asked for, before hours are spent on it."""
+        now, then = asdict(recipe), self.recipe
         changed = [
             f"{name} was {then[name]!r} and is {now.get(name)!r}"
             for name in then

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from cifar_utils import data, jobs, results, study
+from cifar_utils import data, jobs, results, single
 from cifar_utils.jobs import Job
+from cifar_utils.results import Only
 
 
 @dataclass(frozen=True)
@@ -71,19 +69,12 @@ def plan(path: Path, out: Path) -> Job:
     """
     record = read(path)
     data.locate(record["data"]["name"])
-    profile, values = results.split_profile(record["profile"])
-    notebook = study.find_notebooks([record["notebook"]])[0]
-    job = study.plan([notebook], profile, study.read_overrides(values), 1, out)[0]
     folder = out.resolve() / results.file_name(record).removesuffix(".json")
     shutil.rmtree(folder, ignore_errors=True)
-    results.Verified(record, _others(record)).ask(folder)
-    here = {"seed": record["seed"], "dataset": record["data"]["name"], "out": str(folder)}
-    return replace(
-        job,
-        notebook=_forgiving_copy(notebook, folder / "source"),
-        parameters={**job.parameters, **here},
-        folder=folder,
-    )
+    others = [each for each in _same_run(record, "seed") if each["variant"] != record["variant"]]
+    only = Only(record["variant"], [*others, record], record["recipe"])
+    job = single.plan(record["notebook"], only, record["profile"], record["seed"], folder)
+    return replace(job, parameters={**job.parameters, "dataset": record["data"]["name"]})
 
 
 def run(path: Path, out: Path) -> Verdict:
@@ -96,11 +87,10 @@ def run(path: Path, out: Path) -> Verdict:
     threads = record["environment"]["threads"]  # another number of them rounds otherwise
     place = jobs.ThisMachine(max(1, (os.cpu_count() or 1) // threads))
     (outcome,) = jobs.run([job], place)
-    made = job.folder / results.slug(record["variant"]) / "record.json"
-    if not made.exists():
-        why = outcome.error or f"the notebook has no variant {record['variant']!r}"
-        raise ValueError(f"{path.name} was not made again: {why} (see {job.output})")
-    return compare(record, results.read(made))
+    outcome = single.with_reason(outcome)
+    if outcome.error:
+        raise ValueError(f"{path.name} was not made again: {outcome.error} (see {job.output})")
+    return compare(record, results.read(single.record_of(job)))
 
 
 def compare(record: Mapping[str, Any], again: Mapping[str, Any]) -> Verdict:
@@ -120,26 +110,8 @@ def _accuracy(record: Mapping[str, Any]) -> float:
     return math.nan if value is None else value
 
 
-def _others(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in _same_run(record, "seed") if each["variant"] != record["variant"]]
-
-
 def _same_run(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """The records in results/ of the same notebook and profile that share the value of `key`."""
     same = ("notebook", "profile", key)
     every = map(results.read, sorted(results.EVIDENCE.glob(f"{record['notebook']}.*.json")))
     return [each for each in every if all(each[name] == record[name] for name in same)]
-
-
-def _forgiving_copy(notebook: Path, folder: Path) -> Path:
-    """A copy whose cells may fail, apart from those that run the experiment.
-
-    Between the variants a notebook looks at networks that are not trained now.
-    """
-    content = nbformat.read(notebook, as_version=4)
-    for cell in content.cells:
-        if cell.cell_type == "code" and not re.search(r"\bexperiment\b", cell.source):
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
-    folder.mkdir(parents=True)
-    nbformat.write(content, folder / notebook.name)
-    return folder / notebook.name

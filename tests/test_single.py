@@ -1,3 +1,5 @@
+"""One variant trained alone: to verify its record, or because it has none."""
+
 import json
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import pytest
 from command_line import call
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cifar_utils import data, models, results, study, training, verify
+from cifar_utils import complete, data, models, outline, results, study, training, verify
 
 PARAMETERS = """
 dataset: str = "auto"  # the data
@@ -114,7 +116,8 @@ def test_another_accuracy_ends_with_code_1(
 
 
 def test_a_changed_recipe_is_named_before_it_is_trained(kept: Path, tmp_path: Path) -> None:
-    results.Verified(results.read(kept)).ask(tmp_path / "asked")
+    record = results.read(kept)
+    results.Only("last, wide", [record], record["recipe"]).ask(tmp_path / "asked")
     experiment = results.Experiment("01_first", "full", tmp_path / "asked")
     recipe = training.Recipe(1, 50, "adam", 1e-2, seed=1)
     images = data.load("sketches", train_size=100, val_size=50)
@@ -145,3 +148,51 @@ def test_what_cannot_be_made_again_is_one_sentence(
     results.write(record, tmp_path / "lost.json")
     code, said = call(capsys, "verify", tmp_path / "lost.json", "--out", tmp_path / "again")
     assert code == 1 and "unknown notebook '09_none'" in said
+
+
+def test_what_results_lack_is_trained_alone_and_kept(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = outline.Section("01_first", VARIANTS, (), ())
+    monkeypatch.setattr(outline, "SECTIONS", (section,))
+    profile = "full+train_size=100+epochs=1"
+    before = {path: path.read_bytes() for path in kept.parent.iterdir()}
+    whole = before.pop(kept)
+    kept.unlink()
+    for seeds in (2, 2):
+        code, said = call(capsys, "complete", "--profile", profile, "--seeds", seeds,
+                          "--out", tmp_path / "runs", "--jobs", 1)  # fmt: skip
+        assert code == 0, said
+    assert said.startswith("0 runs have no record in results/.")
+    assert {path: path.read_bytes() for path in kept.parent.iterdir() if path != kept} == before
+    again, then = results.read(kept), json.loads(whole)
+    assert (again["test"], again["digest"]) == (then["test"], then["digest"])
+    assert not (tmp_path / "runs" / "complete" / kept.stem / "first" / "record.json").exists()
+
+
+def test_the_jobs_that_are_missing_come_seed_by_seed(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = outline.Section("01_first", (*VARIANTS, "fourth"), (), ())
+    monkeypatch.setattr(outline, "SECTIONS", (section,))
+    kept.unlink()
+    profile = "full+train_size=100+epochs=1"
+    jobs = complete.plan(["01_first"], profile, 3, tmp_path / "out")
+    names = [f"01_first, {variant}, seed {seed}" for variant, seed in (
+        ("fourth", 0), ("last, wide", 1), ("fourth", 1), ("first", 2), ("second", 2),
+        ("last, wide", 2), ("fourth", 2))]  # fmt: skip
+    assert [job.name for job in jobs] == names
+    for record in kept.parent.iterdir():
+        record.unlink()
+    with pytest.raises(ValueError, match="01_first has no record yet"):
+        complete.plan(["01_first"], profile, 1, tmp_path / "out")
+
+
+def test_a_variant_that_the_notebook_has_not_is_said(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = outline.Section("01_first", ("fourth",), (), ())
+    monkeypatch.setattr(outline, "SECTIONS", (section,))
+    code, said = call(capsys, "complete", "--profile", "full+train_size=100+epochs=1",
+                      "--seeds", 1, "--out", tmp_path)  # fmt: skip
+    assert code == 1 and "the notebook has no variant 'fourth'" in said
