@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ DIGEST = "Records"
 LEVELS, SHARE = 48, 0.0005  # of 255; of the pixels: what other processors may draw otherwise
 STEPS = 40  # of the animation: a frame each
 CIFAR = data.TITLES["cifar10"]
+AUGMENTED = ("none", *outline.MOVES, *(each for each in outline.RIVALS if "dropout" in each))
 CURVES = {
     "SimpleCNN.png": ("01_baseline", ("SimpleCNN", "corrected"), "SimpleCNN under two recipes"),
     "NotSimpleCNN.png": (
@@ -87,10 +88,12 @@ def from_records(frame: pd.DataFrame) -> list[Picture]:
     """The figures that the evidence has records for; `frame` is in the outline's order."""
     found = [_curves(frame, name, *spec) for name, spec in CURVES.items()]
     rivals = _strongest(frame, "06_augmentation", outline.RIVALS)
-    found.append(_comparison(rivals, "dropout_augmentation.png", "Dropout against augmentation"))
-    parts = _strongest(frame, "07_final", ("FinalCNN", *outline.PARTS))
+    what = "Dropout against augmentation"
+    found.append(_comparison(rivals, "dropout_augmentation.png", what, AUGMENTED))
+    chosen = ("FinalCNN", *outline.PARTS)
+    parts = _strongest(frame, "07_final", chosen)
     if parts.variant.nunique() > 1:
-        found.append(_comparison(parts, "ablation.png", "FinalCNN with one part changed"))
+        found.append(_comparison(parts, "ablation.png", "FinalCNN with one part changed", chosen))
     final = _strongest(frame, "07_final", ("FinalCNN",))
     found += [_sizes(frame), _confusion(final[final.accuracy.notna()])]
     return [picture for picture in found if picture]
@@ -186,24 +189,25 @@ def _curves(
     return Picture(name, draw, [title, variants, histories])
 
 
-def _comparison(runs: pd.DataFrame, name: str, what: str) -> Picture | None:
+def _comparison(runs: pd.DataFrame, name: str, what: str, among: Sequence[str]) -> Picture | None:
     if not runs.accuracy.notna().any():
         return None
     title = f"{what}: test accuracy ({_what_of(runs)})"
     source = runs[["variant", "seed", "accuracy"]].to_json(orient="values")
-    return Picture(name, partial(plots.comparison, runs, title=title), [title, source])
+    draw = partial(plots.comparison, runs, title=title, among=among)
+    return Picture(name, draw, [title, source, among])
 
 
 def _sizes(frame: pd.DataFrame) -> Picture | None:
-    runs = frame[(frame.notebook == "06_augmentation") & (frame.variant != outline.SHAKEN)]
+    runs = frame[(frame.notebook == "06_augmentation") & frame.variant.isin(AUGMENTED)]
     runs = runs[runs.profile != "part"]
-    variants = runs.variant.unique().tolist()
     runs = runs[runs.groupby("variant").train_size.transform("nunique") > 1]
     if runs.empty:
         return None
-    title = f"DropoutCNN: test accuracy against training images ({CIFAR}, {_seeds(runs)})"
+    epochs = f"{runs.epochs.min()} to {runs.epochs.max()} epochs"
+    title = f"DropoutCNN: test accuracy against training images ({CIFAR}, {epochs}, {_seeds(runs)})"
     source = runs[["variant", "seed", "train_size", "accuracy"]].to_json(orient="values")
-    draw = partial(plots.against_size, runs, title=title, among=variants)
+    draw = partial(plots.against_size, runs, title=title, among=AUGMENTED)
     return Picture("sizes.png", draw, [title, source])
 
 

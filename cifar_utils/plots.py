@@ -219,7 +219,8 @@ def learning_curves(
     _demand(histories, "there are no histories to draw")
     tables = {name: _by_epoch(name, value) for name, value in histories.items()}
     title += "\ndashed, hollow: training; solid, filled: validation"
-    if max(len(table.columns) for table in tables.values()) > 4:
+    several = max(len(table.columns) for table in tables.values()) > 4
+    if several:
         title += "; line: mean of n seeds; band: smallest to largest"
     figure, ((left, right),) = _figure(title, (12, 4.8), 1, 2)
     for name, look in _looks_among(tables, among).items():
@@ -227,7 +228,7 @@ def learning_curves(
             for split, style in (("train", {"ls": "--", "mfc": "white"}), ("val", {"ls": "-"})):
                 runs = factor * tables[name][f"{split}_{metric}"]
                 n, broken = runs.shape[1], int(runs.isna().any().sum())
-                notes = f", n = {n}" * (n > 1) + f", {broken} of {n} breaks off" * (broken > 0)
+                notes = f", n = {n}" * several + f", {broken} of {n} breaks off" * (broken > 0)
                 style |= {"label": name + notes, "ms": 5, "markevery": -(-len(runs) // 8)}
                 ax.plot(runs.mean(axis=1), **look, **style)
                 if n > 1:
@@ -314,18 +315,26 @@ def feature_maps(
     return _picture_rows(rows, title)
 
 
-def comparison(frame: pd.DataFrame, metric: str = "accuracy", *, title: str) -> Figure:
+def comparison(
+    frame: pd.DataFrame,
+    metric: str = "accuracy",
+    *,
+    title: str,
+    among: Iterable[str] | None = None,
+) -> Figure:
     """Draw a dot for every run and, from two runs on, the mean with its 95 % t-interval.
 
     `frame` has one row a run with the columns variant, seed and `metric`, as from `results.load`;
     the variants stand in the frame's order. Runs without a finite value are counted beside n.
+    `among` is that of `learning_curves`.
     """
     _demand({"variant", "seed"} <= set(frame) and len(frame), "need runs with variant and seed")
     known = sorted(frame.select_dtypes("number").columns.drop("seed", errors="ignore"))
     _demand(metric in known, f"unknown metric {metric!r}; there are: {', '.join(known)}")
     twice = frame.duplicated(["variant", "seed"]).any()
     _demand(not twice, "a variant has a seed twice; choose one notebook and one profile first")
-    looks, ticks, unit = _looks(frame["variant"]), [], UNITS.get(metric, "no unit")
+    looks = _looks_among(frame["variant"].unique(), among)
+    ticks, unit = [], UNITS.get(metric, "no unit")
     values = frame[metric].astype(float).replace([np.inf, -np.inf], np.nan)
     frame = frame.assign(**{metric: values * (100 if unit == "%" else 1), "notebook": ""})
     means = results.summary(frame, metric).droplevel("notebook")

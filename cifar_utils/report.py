@@ -35,7 +35,7 @@ def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> st
     if len(full):
         networks = tables.metrics_table(full, outline.NETWORKS, words, named=True)
         told = words["metrics"].format(images=full.train_size.max())
-        parts[1:] = [words["networks"].format(metrics=told), networks, _provenance(full, words)]
+        parts[1:] = [words["networks"].format(metrics=told), networks, _provenance(frame, words)]
     drawn = {picture.name for picture in figures.from_records(frame)} | ALWAYS
     parts += [_section(frame, section, drawn, words) for section in outline.SECTIONS]
     heading = f"### {words['heading mistakes']}"
@@ -110,16 +110,16 @@ def _diverged(runs: pd.DataFrame, words: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _provenance(full: pd.DataFrame, words: Mapping[str, str]) -> str:
+def _provenance(frame: pd.DataFrame, words: Mapping[str, str]) -> str:
+    """What the full-scale runs were made on, and how many of the page's intervals may be wrong."""
+    full = frame[frame.profile == "full"]
     machines = dict.fromkeys(words["machine"].format(**place) for place in full.environment)
-    count = sum(
-        comparison.n > 1
-        for section in outline.SECTIONS
-        for question in section.questions
-        for comparison in findings.comparisons(
-            findings.of_notebook(full, section.notebook), question
-        )
-    )
+    count = 0
+    for section in outline.SECTIONS:
+        records = findings.of_notebook(frame, section.notebook)
+        for question in section.questions:
+            strongest = results.strongest(records, question.variants)
+            count += sum(each.n > 1 for each in findings.comparisons(strongest, question))
     said = words["provenance"].format(
         tested=np.sum(full.confusion.iloc[0]),
         trained=full.train_size.max(),

@@ -44,7 +44,7 @@ def metrics_table(
             row = [name, f"{first.parameters:,}", f"{first.epochs}", f"{n}"]
             row.append(mean_and_spread(some.accuracy))
             row += [mean_and_spread(some[metric], 1) for metric in metrics.NAMES[1:]]
-            original = ORIGINAL.get((notebook, variant))
+            original = ORIGINAL.get((notebook, variant)) if first.profile == "full" else None
             rows.append([*row, f"{original:.2f}" if original else ""])
     return markdown(words["metrics headings"], rows)
 

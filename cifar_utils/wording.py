@@ -63,8 +63,8 @@ ENGLISH = {
     "flip": "Averaged over each image and its mirror image it is {flip} %.",
     "original": "The original claimed {target:.2f} % for a network of {printed:,} parameters; that "
     "was the validation accuracy, on augmented images, of another network, of {measured:,}.",
-    "aim": "The aim for a network of at most {printed:,} parameters, all but the last few in "
-    "convolutions, was {target:.2f} %.",
+    "aim": "This study's own aim for a network of at most {printed:,} parameters, all but the last "
+    "few in convolutions, was {target:.2f} %.",
     # questions
     "heading 01_baseline": "What does the simplest network learn?",
     "heading 02_deeper_batchnorm": "What do depth, BatchNorm and normalisation buy?",
@@ -76,8 +76,8 @@ ENGLISH = {
     "heading mistakes": "What each mistake of the original cost",
     "question recipe": "**Recipe.** SimpleCNN by the original's recipe, and by a corrected one: "
     "AdamW, a one-cycle rate, weight decay, label smoothing.",
-    "question depth": "**Depth.** NotSimpleCNN has three wider convolutions where SimpleCNN has "
-    "two; without BatchNorm, depth and width act alone.",
+    "question depth": "**Depth.** NotSimpleCNN has three wider 3 × 3 convolutions and a larger "
+    "linear layer, SimpleCNN two of 5 × 5; without BatchNorm, the layers act alone.",
     "question batchnorm": "**BatchNorm.** NotSimpleCNN with BatchNorm after each convolution, and "
     "without.",
     "question normalisation": "**Normalisation.** *SimpleCNN* gets pixels normalised with the "
@@ -98,18 +98,19 @@ ENGLISH = {
     "sizes headings": "training images | epochs | n",
     "question target": "**PlainCNN.** As many parameters at most, in convolutions instead of a "
     "large linear layer.",
-    "question ablation": "**What each part is worth.** FinalCNN's recipe with one part changed.",
+    "question ablation": "**What each part is worth.** FinalCNN or its recipe with one part "
+    "changed.",
     # mistakes
     "mistake test set": "The test set was the validation set, looked at after every epoch",
     "measured test set": "best minus last epoch on the same validation images, {runs} runs",
-    "cost test set": "up to {mean:.2f} points of flattery, if the best epoch is reported (standard "
-    "deviation over runs {std:.2f})",
+    "cost test set": "on average {mean:.2f} points of flattery, if the best epoch is reported "
+    "(standard deviation over runs {std:.2f})",
     "mistake evaluation mode": "Evaluation mode after the first epoch, for good",
     "mistake dropout on": "Tested with dropout on",
     "mistake augmented test": "Validated and tested on augmented images",
     "mistake half": "Pixels normalised with 0.5 instead of the data's own mean and std",
     "mistake itself": "“With” and “without” augmentation were both with it",
-    "cost itself": "it hid the whole effect: {item}",
+    "cost itself": "it hid whatever effect there is: {item}",
     "mistake optimizer": "Optimizers that held another network's parameters ({original:.2f} %)",
     "measured optimizer": "shown live in notebook 04; no record",
     "cost optimizer": "all training: the network stays untrained",
@@ -216,8 +217,8 @@ RUSSIAN = {
     "flip": "В среднем по изображению и его отражению: {flip} %.",
     "original": "Исходная работа заявила {target:.2f} % для сети с {printed:,} параметрами; это "
     "была точность на валидации, на аугментированных изображениях, у другой сети, с {measured:,}.",
-    "aim": "Цель для сети, у которой не больше {printed:,} параметров, почти все в свёртках, была "
-    "{target:.2f} %.",
+    "aim": "Цель самого этого исследования для сети, у которой не больше {printed:,} параметров, "
+    "почти все в свёртках, была {target:.2f} %.",
     # questions
     "heading 01_baseline": "Чему учится простейшая сеть?",
     "heading 02_deeper_batchnorm": "Что дают глубина, BatchNorm и нормализация?",
@@ -229,8 +230,8 @@ RUSSIAN = {
     "heading mistakes": "Чего стоила каждая ошибка исходной работы",
     "question recipe": "**Рецепт.** SimpleCNN по рецепту исходной работы и по исправленному: "
     "AdamW, скорость обучения в один цикл, затухание весов, сглаживание меток.",
-    "question depth": "**Глубина.** У NotSimpleCNN три более широкие свёртки, у SimpleCNN две; без "
-    "BatchNorm действуют только глубина и ширина.",
+    "question depth": "**Глубина.** У NotSimpleCNN три более широкие свёртки 3 × 3 и больший "
+    "линейный слой, у SimpleCNN две свёртки 5 × 5; без BatchNorm действуют только слои.",
     "question batchnorm": "**BatchNorm.** NotSimpleCNN с BatchNorm после каждой свёртки и без "
     "него.",
     "question normalisation": "**Нормализация.** *SimpleCNN* получает пиксели, нормализованные по "
@@ -252,19 +253,19 @@ RUSSIAN = {
     "sizes headings": "обучающих изображений | эпохи | n",
     "question target": "**PlainCNN.** Параметров не больше, но в свёртках, а не в большом "
     "линейном слое.",
-    "question ablation": "**Чего стоит каждая часть.** Рецепт FinalCNN, в котором изменена одна "
+    "question ablation": "**Чего стоит каждая часть.** FinalCNN или её рецепт, где изменена одна "
     "часть.",
     # mistakes
     "mistake test set": "Тестовая выборка служила валидационной, на неё смотрели каждую эпоху",
     "measured test set": "лучшая минус последняя эпоха на той же валидации, запусков: {runs}",
-    "cost test set": "до {mean:.2f} п. п. приукрашивания, если сообщать лучшую эпоху (стандартное "
-    "отклонение по запускам {std:.2f})",
+    "cost test set": "в среднем {mean:.2f} п. п. приукрашивания, если сообщать лучшую эпоху "
+    "(стандартное отклонение по запускам {std:.2f})",
     "mistake evaluation mode": "Режим оценки навсегда после первой эпохи",
     "mistake dropout on": "Проверка с включённым dropout",
     "mistake augmented test": "Валидация и тест на аугментированных изображениях",
     "mistake half": "Пиксели нормализованы по 0.5 вместо среднего и отклонения самих данных",
     "mistake itself": "«С аугментацией» и «без» были обе с ней",
-    "cost itself": "скрыла весь эффект: {item}",
+    "cost itself": "скрыла эффект, какой бы он ни был: {item}",
     "mistake optimizer": "Оптимизаторы держали параметры чужой сети ({original:.2f} %)",
     "measured optimizer": "показано вживую в тетради 04; записи нет",
     "cost optimizer": "всего обучения: сеть остаётся необученной",
