@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised: every direction of a weight matrix moves equally far.
 
     A convolution's kernel out×in×h×w is the matrix out×(in·h·w), a vector one of a single column,
-    whose update is thus its momentum at unit length. Updates are scaled to Adam's usual size and
+    of whose momentum only the direction is left. Updates are scaled to Adam's usual size and
     weight decay is decoupled, after Liu et al. (2025), "Muon is scalable for LLM training".
     `torch.optim.Muon` does the same, in bfloat16, for parameters of two dimensions alone.
     """

@@ -26,6 +26,7 @@ from cifar_utils.data import Data, Split, batches
 from cifar_utils.files import set_aside, write_whole
 from cifar_utils.machine import PRECISIONS, choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters
+from cifar_utils.muon import Muon
 
 # fused: one pass over the weights, where PyTorch has it
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -38,6 +39,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     ),
     "adam": lambda groups, recipe: torch.optim.Adam(groups, recipe.lr, fused=True),
     "adamw": lambda groups, recipe: torch.optim.AdamW(groups, recipe.lr, fused=True),
+    "muon": lambda groups, recipe: Muon(groups, recipe.lr, recipe.momentum),
 }
 SCHEDULES: dict[str, Callable[..., lr_scheduler.LRScheduler]] = {
     "constant": lambda optimizer, recipe, steps: lr_scheduler.ConstantLR(optimizer, factor=1),

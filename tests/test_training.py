@@ -145,6 +145,7 @@ RECIPES = [
     Recipe(4, 64, "adam", augmentation="crop+flip", schedule="onecycle"),
     Recipe(4, 64, "nesterov", 0.05, momentum=0.9, weight_decay=5e-4, schedule="cosine"),
     Recipe(4, 64, "rmsprop", momentum=0.5, label_smoothing=0.1),
+    Recipe(4, 64, "muon", 0.01, momentum=0.9, weight_decay=0.1, schedule="onecycle"),
 ]
 
 
@@ -260,7 +261,7 @@ def test_label_smoothing_changes_training_and_not_what_is_reported(small: data.D
         ({"momentum": 1.0}, "momentum is 1.0"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),
         ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
-        ({"optimizer": "adamm"}, "'adamm'; there are: sgd, nesterov, rmsprop, adam, adamw"),
+        ({"optimizer": "adamm"}, "'adamm'; there are: sgd, nesterov, rmsprop, adam, adamw, muon"),
         ({"optimizer": "nesterov"}, "needs a momentum"),
         ({"schedule": "step"}, "'step'; there are: constant, cosine, onecycle"),
         ({"augmentation": "blur"}, "'blur'"),
