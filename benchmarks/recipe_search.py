@@ -23,6 +23,7 @@ from cifar_utils import data, models, results, training
 
 CANDIDATES = Path(__file__).with_name("recipes.yaml")
 KEPT = results.EVIDENCE / "search"
+CHOSEN = "Muon"  # for FinalCNN, by the validation images; notebook 07 says why
 CHECKPOINTS = data.PROJECT / "runs" / "search"
 
 

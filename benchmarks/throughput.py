@@ -26,6 +26,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from matplotlib.ticker import LogLocator
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Subset
 from torch.utils.flop_counter import FlopCounterMode
@@ -256,11 +257,14 @@ def draw_growth(found: dict[str, Any], path: Path) -> None:
         ax.loglog(list(points), list(points.values()), marker="o")
         ax.set(xlabel=x, ylabel=y, xticks=list(points), xticklabels=[f"{p:,}" for p in points])
         ax.minorticks_off()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.grid(False)
         for size, seconds in points.items():
             ax.annotate(
-                f"{seconds:.2g} s", (size, seconds), (0, 7), textcoords="offset points", ha="center"
+                f"{seconds:.2g} s", (size, seconds), (-7, 5), textcoords="offset points", ha="right"
             )
-        ax.margins(0.12, 0.15)
+        ax.margins(0.2, 0.15)
     threads = found["environment"]["threads"]
     figure.suptitle(
         f"What an epoch of FinalCNN costs ({data.TITLES[found['data']]}, {threads} threads)"

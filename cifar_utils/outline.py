@@ -41,7 +41,7 @@ def _against(a: str, *others: tuple[str, int]) -> tuple[tuple[str, str, int], ..
 PARTS = (
     "SimpleCNN instead", "no BatchNorm", "average pooling", "dropout 0.5", "pixels by 0.5",
     "no augmentation", "no label smoothing", "no weight decay", "no momentum",
-    "constant rate, a tenth", "Adam, constant rate",
+    "Nesterov instead", "constant rate, a tenth", "Adam, constant rate",
 )  # fmt: skip
 MOVES = ("flip", "crop", "crop + flip", "rotation", "cutout", "all four")
 RIVALS = ("none", "dropout p = 0.5", "crop + flip", "dropout, crop + flip")

@@ -335,6 +335,7 @@ def comparison(
     _demand(not twice, "a variant has a seed twice; choose one notebook and one profile first")
     looks = _looks_among(frame["variant"].unique(), among)
     ticks, unit = [], UNITS.get(metric, "no unit")
+    decimals = ".2f" if unit == "%" else ".4g"
     values = frame[metric].astype(float).replace([np.inf, -np.inf], np.nan)
     frame = frame.assign(**{metric: values * (100 if unit == "%" else 1), "notebook": ""})
     means = results.summary(frame, metric).droplevel("notebook")
@@ -346,7 +347,9 @@ def comparison(
         if n > 1:
             mean, half = means.loc[name, "mean"], means.loc[name, "high"] - means.loc[name, "mean"]
             ax.errorbar(mean, place - 0.12, xerr=half, fmt="|", ms=12, capsize=4, color="0.15")
-            ax.annotate(f"{mean:.4g}", (mean, place - 0.2), ha="center", va="bottom", fontsize=10)
+            ax.annotate(
+                f"{mean:{decimals}}", (mean, place - 0.2), ha="center", va="bottom", fontsize=10
+            )
         ticks.append(f"{name}\nn = {n}" + f", {lost} without a value" * (lost > 0))
     ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylabel="variant")
     ax.set_ylim(len(ticks) - 0.5, -0.6)

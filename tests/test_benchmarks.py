@@ -40,7 +40,8 @@ def test_candidates_change_the_base_and_notebook_07_trains_the_one_that_was_chos
     assert candidates["padding 4"].recipe == replace(base, padding=4)
     assert len({each.recipe for each in candidates.values()}) == len(candidates)
     told = papermill.inspect_notebook(str(data.PROJECT / "notebooks" / "07_final.ipynb"))
-    chosen = {name: value for name, value in asdict(base).items() if name in told}
+    recipe = candidates[recipe_search.CHOSEN].recipe
+    chosen = {name: value for name, value in asdict(recipe).items() if name in told}
     shown = {name: ast.literal_eval(told[name]["default"]) for name in chosen}
     assert shown | {"epochs": 30} == chosen
 

@@ -245,7 +245,7 @@ def test_learning_curves_count_runs_that_break_off(bad: float) -> None:
     seeds = {"plain": [history(), broken, history()], "alone": broken}
     figure = plots.learning_curves(seeds, title="curves")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["plain, n = 3, 1 of 3 breaks off", "alone, 1 of 1 breaks off"]
+    assert names == ["plain, n = 3, 1 of 3 breaks off", "alone, n = 1, 1 of 1 breaks off"]
     left = figure.axes[0]
     assert np.allclose(left.lines[1].get_ydata(), history()["val_loss"])
     assert np.isnan(left.lines[3].get_ydata()).tolist() == [False, False, True]

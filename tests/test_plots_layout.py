@@ -169,7 +169,7 @@ def test_a_variant_that_always_diverged_keeps_its_row() -> None:
     (ax,) = plots.comparison(frame, title=TITLE).axes
     notes = [label.get_text().split("\n")[1] for label in ax.get_yticklabels()]
     assert notes == ["n = 0, 3 without a value", "n = 3", "n = 3"]
-    assert [text.get_text() for text in ax.texts] == ["71", "71"]
+    assert [text.get_text() for text in ax.texts] == ["71.00", "71.00"]
 
 
 def test_augmentations_show_every_draw_in_its_row() -> None:

@@ -186,7 +186,7 @@ def test_mistakes_are_told_with_what_they_cost() -> None:
     runs.history[0][0]["val_accuracy"] = 0.56
     rows = findings.mistakes_table(runs, wording.ENGLISH).splitlines()
     assert "| 400 | −5.00 points (95 % interval −5.00 … −5.00, n = 3): worse |" in rows[4]
-    assert "| 400 | up to 1.00 points of flattery" in rows[2]
+    assert "| 400 | on average 1.00 points of flattery" in rows[2]
     apart = "two single runs of one variant lie 1.41 points apart"
     assert f"number of variants: 2 | 400 | {apart}" in rows[-2]
     assert sum("| – | no record yet" in row for row in rows) == 4
