@@ -121,6 +121,7 @@ SECTIONS = (
         ("FinalCNN", "PlainCNN", *PARTS),
         (
             Question("target", (("FinalCNN", "PlainCNN", 1),)),
+            Question("muon", (("Nesterov instead", "FinalCNN", 1),)),
             Question("ablation", _against("FinalCNN", *((part, -1) for part in PARTS))),
         ),
         ("final.png", "ablation.png", "confusion_matrix.png"),

@@ -440,7 +440,8 @@ def file_name(record: Mapping[str, Any]) -> str:
 def _keep_best_weights(sources: Mapping[Path, Path], target: Path) -> list[Path]:
     """Copy the weights of the best FinalCNN among the new records and the one kept so far."""
     accuracies = {}
-    for kept in {*sources, *(old.with_suffix(".json") for old in target.glob("*.pt"))}:
+    kept_so_far = {old.with_suffix(".json") for old in target.glob("*.pt")}
+    for kept in {*sources, *filter(Path.exists, kept_so_far)}:
         record = read(kept)
         if (record["variant"], record["profile"]) == ("FinalCNN", "full"):
             accuracies[kept] = record["history"][-1]["val_accuracy"]

@@ -98,6 +98,9 @@ ENGLISH = {
     "sizes headings": "training images | epochs | n",
     "question target": "**PlainCNN.** As many parameters at most, in convolutions instead of a "
     "large linear layer.",
+    "question muon": "**Its optimizer.** FinalCNN is trained by Muon, which moves every direction "
+    "of a weight matrix equally far; *Nesterov instead* by momentum, with a recipe of its own that "
+    "was searched for in the same way.",
     "question ablation": "**What each part is worth.** FinalCNN or its recipe with one part "
     "changed.",
     # mistakes
@@ -253,6 +256,9 @@ RUSSIAN = {
     "sizes headings": "обучающих изображений | эпохи | n",
     "question target": "**PlainCNN.** Параметров не больше, но в свёртках, а не в большом "
     "линейном слое.",
+    "question muon": "**Её оптимизатор.** FinalCNN обучает Muon, который сдвигает все направления "
+    "матрицы весов на равную длину; *Nesterov instead* — импульс Нестерова со своим рецептом, "
+    "найденным таким же поиском.",
     "question ablation": "**Чего стоит каждая часть.** FinalCNN или её рецепт, где изменена одна "
     "часть.",
     # mistakes
