@@ -18,14 +18,20 @@ def orthogonalised(matrix: Tensor, steps: int = STEPS) -> Tensor:
 
     Newton and Schulz's iteration with the coefficients of Jordan et al. (2024), "Muon: An
     optimizer for hidden layers in neural networks": matrix products alone, and singular values
-    that end between 0.7 and 1.2 rather than at 1, which serves an optimizer as well.
+    that end between 0.7 and 1.2 rather than at 1, which serves an optimizer as well. Its factors
+    are polynomials of the Gram matrix, so all but the first and the last product are of the
+    matrix's shorter side.
     """
     a, b, c = COEFFICIENTS
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
+    gram = wide @ wide.T
+    product = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     for _ in range(steps):
-        gram = wide @ wide.T
-        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product, gram = factor @ product, factor @ gram @ factor
+    wide = product @ wide
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
