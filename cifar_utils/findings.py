@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cifar_utils import outline, results
+from cifar_utils import outline, results, tables
 from cifar_utils.outline import Question
 from cifar_utils.results import Comparison
 from cifar_utils.tables import markdown, mean_and_spread, signed, verdict
@@ -71,6 +71,16 @@ def target(runs: pd.DataFrame, variant: str, goal: float, words: Words) -> str:
         reached=(some.accuracy > goal).sum(),
     )
     return f"{said} {words['flip'].format(flip=mean_and_spread(some.flip_accuracy))}"
+
+
+def beside_original(runs: pd.DataFrame, words: Words) -> list[str]:
+    """Whether the original's own networks reach what it reported, a paragraph each, if run."""
+    said = []
+    for (notebook, variant), percent in tables.ORIGINAL.items():
+        found = target(of_notebook(runs, notebook), variant, percent / 100, words)
+        if found:
+            said.append(f"{words['reported'].format(variant=variant, target=percent)} {found}")
+    return said
 
 
 def answer(runs: pd.DataFrame, words: Words) -> str:

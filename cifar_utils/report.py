@@ -57,6 +57,8 @@ def _section(
         parts.append(findings.paragraph(strongest, question, words))
         found = findings.comparisons(strongest, question)
         compared += [(strongest.train_size.max(), each) for each in found]
+    if name != "07_final":  # what the original claimed for that network is answered first of all
+        parts += findings.beside_original(runs, words)
     parts += _pictures([image for image in section.images if image in drawn], words)
     if compared:
         parts.append(tables.comparisons_table(compared, words))

@@ -179,6 +179,17 @@ def test_the_answer_to_the_claim_is_chosen_by_the_interval(
     assert wording.ENGLISH["not measured"] in said  # PlainCNN
 
 
+def test_the_originals_networks_are_held_against_what_it_reported() -> None:
+    runs = pd.concat(
+        [of("01_baseline", SimpleCNN=[0.66, 0.661, 0.662], corrected=[0.7, 0.7, 0.7]),
+         of("02_deeper_batchnorm", SimpleCNN=[0.5, 0.5, 0.5], NotSimpleCNN=[0.7, 0.7, 0.71])]
+    )  # fmt: skip
+    simple, deeper = findings.beside_original(runs, wording.ENGLISH)
+    assert "64.05 % for SimpleCNN" in simple and "Yes: SimpleCNN" in simple and "66.10" in simple
+    assert "72.09 % for NotSimpleCNN" in deeper and "No: NotSimpleCNN" in deeper
+    assert findings.beside_original(runs[runs.variant == "corrected"], wording.ENGLISH) == []
+
+
 def test_mistakes_are_told_with_what_they_cost() -> None:
     runs = of("05_dropout", p__0_5=[0.60, 0.61, 0.62])
     cost = frame([0.55, 0.56, 0.57], notebook="05_dropout", variant=outline.NEVER_OFF)
