@@ -116,12 +116,12 @@ def _provenance(frame: pd.DataFrame, words: Mapping[str, str]) -> str:
     """What the full-scale runs were made on, and how many of the page's intervals may be wrong."""
     full = frame[frame.profile == "full"]
     machines = dict.fromkeys(words["machine"].format(**place) for place in full.environment)
-    count = 0
+    pairs = []
     for section in outline.SECTIONS:
         records = findings.of_notebook(frame, section.notebook)
         for question in section.questions:
             strongest = results.strongest(records, question.variants)
-            count += sum(each.n > 1 for each in findings.comparisons(strongest, question))
+            pairs += [each.n for each in findings.comparisons(strongest, question) if each.n > 1]
     said = words["provenance"].format(
         tested=np.sum(full.confusion.iloc[0]),
         trained=full.train_size.max(),
@@ -129,8 +129,10 @@ def _provenance(frame: pd.DataFrame, words: Mapping[str, str]) -> str:
         seeds=", ".join(map(str, sorted(full.seed.unique()))),
         machine="; ".join(machines),
     )
-    wrong = (1 - results.CONFIDENCE) * count
-    return f"{said} {words['chance'].format(count=count, wrong=wrong)}" if count else said
+    if not pairs:
+        return said
+    chance = words["chance"].format(count=len(pairs), wrong=(1 - results.CONFIDENCE) * len(pairs))
+    return " ".join([said, chance, *([words["run on"]] if len(set(pairs)) > 1 else [])])
 
 
 def speed_block(speed: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:

@@ -190,6 +190,15 @@ def test_the_originals_networks_are_held_against_what_it_reported() -> None:
     assert findings.beside_original(runs[runs.variant == "corrected"], wording.ENGLISH) == []
 
 
+@LANGUAGES
+def test_comparisons_that_were_run_on_are_said_to_be(words: dict[str, str]) -> None:
+    some = of("03_pooling", max=[0.66, 0.67, 0.68], average=[0.6, 0.61, 0.62])
+    assert words["run on"] not in report.records_block(some, words)
+    longer = of("01_baseline", SimpleCNN=[0.60, 0.61, 0.62, 0.6], corrected=[0.6, 0.5, 0.7, 0.6])
+    both = pd.concat([some, longer], ignore_index=True)
+    assert words["run on"] in report.records_block(both, words)
+
+
 def test_mistakes_are_told_with_what_they_cost() -> None:
     runs = of("05_dropout", p__0_5=[0.60, 0.61, 0.62])
     cost = frame([0.55, 0.56, 0.57], notebook="05_dropout", variant=outline.NEVER_OFF)
