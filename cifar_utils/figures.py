@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cifar_utils import data, descent, outline, plots, results
+from cifar_utils import data, descent, findings, outline, plots, results
 from cifar_utils.files import write_whole
 
 DIGEST = "Records"
@@ -95,7 +95,7 @@ def from_records(frame: pd.DataFrame) -> list[Picture]:
     if parts.variant.nunique() > 1:
         found.append(_comparison(parts, "ablation.png", "FinalCNN with one part changed", chosen))
     final = _strongest(frame, "07_final", ("FinalCNN",))
-    found += [_sizes(frame), _confusion(final[final.accuracy.notna()])]
+    found += [_differences(frame), _sizes(frame), _confusion(final[final.accuracy.notna()])]
     return [picture for picture in found if picture]
 
 
@@ -196,6 +196,28 @@ def _comparison(runs: pd.DataFrame, name: str, what: str, among: Sequence[str]) 
     source = runs[["variant", "seed", "accuracy"]].to_json(orient="values")
     draw = partial(plots.comparison, runs, title=title, among=among)
     return Picture(name, draw, [title, source, among])
+
+
+def _differences(frame: pd.DataFrame) -> Picture | None:
+    groups, most = {}, frame.train_size.max()
+    for section in outline.SECTIONS:
+        compared = findings.of_section(frame, section)
+        rows = {}
+        for images, each in compared:
+            mark = f", {images:,} images" if images < most else ""
+            rows[f"{each.b} − {each.a}  (n = {each.n}{mark})"] = each
+        if rows:
+            groups[section.notebook.replace("_", " · ", 1).replace("_", ", ")] = rows
+    if not groups:
+        return None
+    what = "What each change does to the test accuracy"
+    title = f"{what} ({CIFAR}, paired by seed, {most:,} images or as said)"
+    source = {
+        heading: {k: vars(each) for k, each in rows.items()} for heading, rows in groups.items()
+    }
+    return Picture(
+        "differences.png", partial(plots.differences, groups, title=title), [title, source]
+    )
 
 
 def _sizes(frame: pd.DataFrame) -> Picture | None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from cifar_utils import outline, results, tables
-from cifar_utils.outline import Question
+from cifar_utils.outline import Question, Section
 from cifar_utils.results import Comparison
-from cifar_utils.tables import markdown, mean_and_spread, signed, verdict
+from cifar_utils.tables import markdown, mean_and_spread, signed
 
 Words = Mapping[str, str]
 
@@ -35,6 +35,16 @@ def comparisons(runs: pd.DataFrame, question: Question) -> list[Comparison]:
     return found
 
 
+def of_section(frame: pd.DataFrame, section: Section) -> list[tuple[int, Comparison]]:
+    """All that is compared in a section, each beside its number of training images."""
+    records, found = of_notebook(frame, section.notebook), []
+    for question in section.questions:
+        strongest = results.strongest(records, question.variants)
+        images = strongest.train_size.max()
+        found += [(images, each) for each in comparisons(strongest, question)]
+    return found
+
+
 def paragraph(runs: pd.DataFrame, question: Question, words: Words) -> str:
     """What is asked, then what the records show of it, as much as there are of one notebook."""
     asked = words[f"question {question.key}"].format(rates=_rates(runs), original=FLIP_AND_ROTATION)
@@ -44,7 +54,7 @@ def paragraph(runs: pd.DataFrame, question: Question, words: Words) -> str:
     sentences = [asked, *_on_part(runs, words), *_verdicts(found, words)]
     expected = {(a, b): sign for a, b, sign in question.pairs}
     contrary = {1: "worse", -1: "better"}
-    surprises = [c.b for c in found if contrary.get(expected[c.a, c.b]) == verdict(c)]
+    surprises = [c.b for c in found if contrary.get(expected[c.a, c.b]) == c.verdict]
     if surprises:
         sentences.append(words["unexpected"].format(variants=_italics(surprises)))
     if question.gaps:
@@ -133,7 +143,7 @@ def _verdicts(found: Sequence[Comparison], words: Words) -> list[str]:
     """A sentence for all that is said alike of the same variant, largest difference first."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for each in found:
-        groups.setdefault((each.a, verdict(each)), []).append(each)
+        groups.setdefault((each.a, each.verdict), []).append(each)
     sentences = []
     for (a, kind), group in groups.items():
         group = sorted(group, key=lambda each: -abs(each.difference))
@@ -176,7 +186,7 @@ def _cost(runs: pd.DataFrame, notebook: str, a: str, b: str, words: Words) -> li
         found = results.compare(strongest, a, b)
     except ValueError:
         return ["–", words["no cost yet"]]
-    said = words[f"verdict {verdict(found)}"]
+    said = words[f"verdict {found.verdict}"]
     cost = words["cost verdict"].format(item=_points(found, words), verdict=said)
     return [_images(strongest), cost]
 

@@ -24,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 from PIL import Image
@@ -45,6 +46,12 @@ HATCHES = ("", "//", "..", "xx", "\\\\")
 FRACTIONS = ("accuracy", "precision", "recall", "f1", "roc_auc", "val_accuracy", "train_accuracy")
 UNITS = dict.fromkeys(FRACTIONS, "%") | {"train_loss": "nats", "val_loss": "nats", "seconds": "s",
                                          "mcc": "−1 to 1", "parameters": "number"}  # fmt: skip
+VERDICTS = {
+    "better": {"label": "better", "color": "#0173b2", "marker": "^"},
+    "worse": {"label": "worse", "color": "#de8f05", "marker": "v"},
+    "same": {"label": "no difference shown", "color": "0.45", "marker": "o", "mfc": "white"},
+    "single": {"label": "one seed: no interval", "color": "0.45", "marker": "x"},
+}
 
 
 def use_style() -> None:
@@ -356,6 +363,35 @@ def comparison(
     ax.set_xlabel(f"{metric} ({unit})\ndots: runs; bar: mean and 95 % t-interval")
     ax.margins(x=0.08)
     ax.grid(False, axis="y")
+    return figure
+
+
+def differences(groups: Mapping[str, Mapping[str, results.Comparison]], *, title: str) -> Figure:
+    """Draw each comparison's difference with its 95 % interval, a row a label, under headings.
+
+    Colour and marker say what the interval shows of the second variant.
+    """
+    every = [each for group in groups.values() for each in group.values()]
+    _demand(every, "need a comparison")
+    figure, ((ax,),) = _figure(title, (11, 0.27 * (len(every) + len(groups)) + 1.7))
+    ticks: list[str] = []
+    for heading, group in groups.items():
+        ticks.append(heading)
+        for label, each in group.items():
+            points = 100 * each.difference
+            half = None if each.n < 2 else 100 * (each.high - each.low) / 2
+            ax.errorbar(points, len(ticks), xerr=half, capsize=3, **VERDICTS[each.verdict])
+            ticks.append(label)
+    ax.axvline(0, color="0.3", lw=1)
+    ax.set_yticks(range(len(ticks)), ticks)
+    for tick in ax.get_yticklabels():
+        tick.set_fontweight("bold" if tick.get_text() in groups else "normal")
+    ax.set_ylim(len(ticks) - 0.4, -0.6)
+    ax.set_xlabel("first minus second, test accuracy (points), with its 95 % t-interval")
+    ax.grid(False, axis="y")
+    kinds = [each.verdict for each in every]
+    shown = [Line2D([], [], **look) for kind, look in VERDICTS.items() if kind in kinds]
+    _legend_below(figure, shown)
     return figure
 
 

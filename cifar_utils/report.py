@@ -20,6 +20,7 @@ READMES = {PROJECT / "README.md": ENGLISH, PROJECT / "README.ru.md": RUSSIAN}
 IMAGES = PROJECT / "images"
 SPEED = PROJECT / "benchmarks" / "throughput.json"
 CLAIM = PROJECT / "benchmarks" / "time_to_accuracy.json"
+OVERVIEW = "differences.png"
 SMALL = ("CIFAR-10_bird.png", "CIFAR-10_ship.png")
 ALWAYS = {"samples.png", *SMALL, "descent.gif"}  # drawn from no record
 
@@ -37,6 +38,7 @@ def records_block(frame: pd.DataFrame, words: Mapping[str, str] = ENGLISH) -> st
         told = words["metrics"].format(images=full.train_size.max())
         parts[1:] = [words["networks"].format(metrics=told), networks, _provenance(frame, words)]
     drawn = {picture.name for picture in figures.from_records(frame)} | ALWAYS
+    parts += _pictures([each for each in (OVERVIEW,) if each in drawn], words)
     parts += [_section(frame, section, drawn, words) for section in outline.SECTIONS]
     heading = f"### {words['heading mistakes']}"
     return "\n\n".join([*parts, heading, findings.mistakes_table(frame, words)])
@@ -51,16 +53,13 @@ def _section(
     runs = records[records.profile == "full"]
     number, title = name.split("_")[0], words[f"heading {name}"]
     parts = [f"### [{number}](notebooks/{name}.ipynb) · {title}"]
-    compared = []
     for question in section.questions:
         strongest = results.strongest(records, question.variants)
         parts.append(findings.paragraph(strongest, question, words))
-        found = findings.comparisons(strongest, question)
-        compared += [(strongest.train_size.max(), each) for each in found]
     if name != "07_final":  # what the original claimed for that network is answered first of all
         parts += findings.beside_original(runs, words)
     parts += _pictures([image for image in section.images if image in drawn], words)
-    if compared:
+    if compared := findings.of_section(frame, section):
         parts.append(tables.comparisons_table(compared, words))
     sized = records[records.profile != "part"]
     if sized.train_size.nunique() > 1:
@@ -116,12 +115,10 @@ def _provenance(frame: pd.DataFrame, words: Mapping[str, str]) -> str:
     """What the full-scale runs were made on, and how many of the page's intervals may be wrong."""
     full = frame[frame.profile == "full"]
     machines = dict.fromkeys(words["machine"].format(**place) for place in full.environment)
-    pairs = []
-    for section in outline.SECTIONS:
-        records = findings.of_notebook(frame, section.notebook)
-        for question in section.questions:
-            strongest = results.strongest(records, question.variants)
-            pairs += [each.n for each in findings.comparisons(strongest, question) if each.n > 1]
+    compared = [
+        each for section in outline.SECTIONS for each in findings.of_section(frame, section)
+    ]
+    pairs = [each.n for _, each in compared if each.n > 1]
     said = words["provenance"].format(
         tested=np.sum(full.confusion.iloc[0]),
         trained=full.train_size.max(),

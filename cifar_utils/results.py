@@ -333,6 +333,15 @@ class Comparison:
         """Whether the interval holds zero; True where one seed gives no interval."""
         return not (self.low > 0 or self.high < 0)
 
+    @property
+    def verdict(self) -> str:
+        """What the interval shows of b: "better", "worse", "same" (it holds zero), "single"."""
+        if self.n < 2:
+            return "single"
+        if self.zero_inside:
+            return "same"
+        return "better" if self.low > 0 else "worse"
+
     def __str__(self) -> str:
         """The difference in points, its interval and what follows, in two lines."""
         points = (100 * value for value in (self.difference, self.low, self.high))

@@ -71,17 +71,8 @@ def comparisons_table(
     for images, each in comparisons:
         interval = f"{signed(each.low)} … {signed(each.high)}" if each.n > 1 else "–"
         row = [each.b, each.a, signed(each.difference), interval, f"{images:,}", f"{each.n}"]
-        rows.append([*row, words[f"verdict {verdict(each)}"]])
+        rows.append([*row, words[f"verdict {each.verdict}"]])
     return markdown(words["comparison headings"], rows)
-
-
-def verdict(comparison: Comparison) -> str:
-    """What the interval shows of b: "better", "worse", "same" (it holds zero), "single"."""
-    if comparison.n < 2:
-        return "single"
-    if comparison.zero_inside:
-        return "same"
-    return "better" if comparison.low > 0 else "worse"
 
 
 def of_variant(runs: pd.DataFrame, notebook: str, variant: str) -> pd.DataFrame:

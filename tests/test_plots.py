@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy import stats
 
-from cifar_utils import metrics, models, plots
+from cifar_utils import metrics, models, plots, results
 
 matplotlib.use("Agg")
 
@@ -340,6 +340,32 @@ def test_comparison_of_one_run_or_without_values_has_no_interval() -> None:
     assert not ax.containers
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["one\nn = 1", "lost\nn = 1, 1 without a value"]
+
+
+def test_differences_are_drawn_in_points_with_their_interval_and_verdict() -> None:
+    some = runs(a=[0.5, 0.51, 0.53], b=[0.6, 0.62, 0.63], c=[0.53, 0.49, 0.54], d=[0.8])
+    pairs = {"b − a": "ab", "a − b": "ba", "c − a": "ac", "d − a": "ad"}
+    rows = {label: results.compare(some, *pair) for label, pair in pairs.items()}
+    points = ([10, 11, 10], [-10, -11, -10], [3, -2, 1], [30])
+    groups = {"01": {k: rows.pop(k) for k in ("b − a", "a − b")}, "02": rows}
+    figure = plots.differences(groups, title="differences")
+    (ax,) = figure.axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["01", "b − a", "a − b", "02", "c − a", "d − a"]
+    kinds = ("better", "worse", "same", "single")
+    for label, expected, bar, kind in zip(pairs, points, ax.containers, kinds, strict=True):
+        dot, _, whiskers = bar.lines
+        assert np.allclose(dot.get_xydata(), [np.mean(expected), labels.index(label)])
+        assert dot.get_marker() == plots.VERDICTS[kind]["marker"]
+        if len(expected) == 1:
+            assert not whiskers
+            continue
+        interval = stats.t.interval(0.95, 2, np.mean(expected), stats.sem(expected))
+        assert np.allclose(whiskers[0].get_segments()[0][:, 0], interval)
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == ["better", "worse", "no difference shown", "one seed: no interval"]
+    with pytest.raises(ValueError, match="need a comparison"):
+        plots.differences({}, title="none")
 
 
 def test_comparison_keeps_the_unit_of_a_loss() -> None:

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from cifar_utils import plots
+from cifar_utils import plots, results
 
 matplotlib.use("Agg")
 
@@ -81,6 +81,10 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "one_filter": lambda: plots.filters(torch.randn(1, 3, 5, 5), title=TITLE),
     "feature_maps": lambda: plots.feature_maps(MAPS, SPLIT.images[0], title="one line"),
     "comparison": lambda: plots.comparison(runs(), title=TITLE),
+    "differences": lambda: plots.differences(
+        {"07": {f"{b} (n = 3)": results.compare(runs(), NAMES[0], b) for b in NAMES}},
+        title=TITLE,
+    ),
     "shape_walk": lambda: plots.shape_walk(WALK, title=TITLE),
     "activation_histograms": lambda: plots.activation_histograms(
         {"with BatchNorm": OUTPUTS, "without BatchNorm": {"Conv2d-1": MAPS[LAYERS[0]]}}, title=TITLE
