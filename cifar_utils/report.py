@@ -129,7 +129,7 @@ def _provenance(frame: pd.DataFrame, words: Mapping[str, str]) -> str:
     if not pairs:
         return said
     chance = words["chance"].format(count=len(pairs), wrong=(1 - results.CONFIDENCE) * len(pairs))
-    return " ".join([said, chance, *([words["run on"]] if len(set(pairs)) > 1 else [])])
+    return " ".join([said, chance, *([words["run on"]] if max(pairs) > 3 else [])])
 
 
 def speed_block(speed: Mapping[str, Any], words: Mapping[str, str] = ENGLISH) -> str:

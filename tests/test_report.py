@@ -193,7 +193,7 @@ def test_the_originals_networks_are_held_against_what_it_reported() -> None:
 
 @LANGUAGES
 def test_comparisons_that_were_run_on_are_said_to_be(words: dict[str, str]) -> None:
-    some = of("03_pooling", max=[0.66, 0.67, 0.68], average=[0.6, 0.61, 0.62])
+    some = of("03_pooling", max=[0.66, 0.67, 0.68], average=[0.6, 0.61, 0.62], strided=[0.5, 0.6])
     assert words["run on"] not in report.records_block(some, words)
     longer = of("01_baseline", SimpleCNN=[0.60, 0.61, 0.62, 0.6], corrected=[0.6, 0.5, 0.7, 0.6])
     both = pd.concat([some, longer], ignore_index=True)
