@@ -369,7 +369,7 @@ def comparison(
 def differences(groups: Mapping[str, Mapping[str, results.Comparison]], *, title: str) -> Figure:
     """Draw each comparison's difference with its 95 % interval, a row a label, under headings.
 
-    Colour and marker say what the interval shows of the second variant.
+    Colour and marker say what the interval shows of the comparison's b, from which a is taken.
     """
     every = [each for group in groups.values() for each in group.values()]
     _demand(every, "need a comparison")

@@ -26,8 +26,8 @@ ENGLISH = {
     "training images; runs: {runs}; seeds {seeds}; {machine}. Differences are paired by seed; "
     "an interval is Student's, at 95 %.",
     "chance": "Of {count} such intervals about {wrong:.1f} miss the truth by chance alone.",
-    "run on": "Those of more than three seeds had held zero with three and were run on: a second "
-    "go for chance, so count on a few more.",
+    "run on": "Most of those of more than three seeds had held zero with three and were run on: a "
+    "second go for chance, so count on a few more.",
     "not measured": "There are no full-scale records of this yet.",
     "part": "Measured on a part of the data ({images:,} training images, {epochs} epochs), since "
     "the full scale has no three seeds of all these yet.",
@@ -186,8 +186,8 @@ RUSSIAN = {
     "Разности берутся между запусками с одинаковым зерном; интервал — Стьюдента, 95 %.",
     "chance": "Из таких интервалов ({count}) примерно {wrong:.1f} промахиваются мимо истины "
     "случайно.",
-    "run on": "Те, где зёрен больше трёх, при трёх содержали ноль и были продолжены: у случая "
-    "вторая попытка, так что промахов может быть чуть больше.",
+    "run on": "Большинство тех, где зёрен больше трёх, при трёх содержали ноль и были продолжены: "
+    "у случая вторая попытка, так что промахов может быть чуть больше.",
     "not measured": "Записей полного масштаба об этом пока нет.",
     "part": "Измерено на части данных (обучающих изображений: {images:,}; эпох: {epochs}): в "
     "полном масштабе пока нет трёх зёрен для всех этих вариантов.",
