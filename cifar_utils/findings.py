@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cifar_utils import outline, results, tables
+from cifar_utils import outline, results
 from cifar_utils.outline import Question, Section
 from cifar_utils.results import Comparison
-from cifar_utils.tables import markdown, mean_and_spread, signed
+from cifar_utils.tables import ORIGINAL, markdown, mean_and_spread, signed
 
 Words = Mapping[str, str]
 
@@ -86,7 +86,7 @@ def target(runs: pd.DataFrame, variant: str, goal: float, words: Words) -> str:
 def beside_original(runs: pd.DataFrame, words: Words) -> list[str]:
     """Whether the original's own networks reach what it reported, a paragraph each, if run."""
     said = []
-    for (notebook, variant), percent in tables.ORIGINAL.items():
+    for (notebook, variant), percent in ORIGINAL.items():
         found = target(of_notebook(runs, notebook), variant, percent / 100, words)
         if found:
             said.append(f"{words['reported'].format(variant=variant, target=percent)} {found}")
