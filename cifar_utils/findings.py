@@ -14,7 +14,14 @@ import pandas as pd
 from cifar_utils import outline, results
 from cifar_utils.outline import Question, Section
 from cifar_utils.results import Comparison
-from cifar_utils.tables import ORIGINAL, markdown, mean_and_spread, signed
+from cifar_utils.tables import (
+    ORIGINAL,
+    full_name,
+    markdown,
+    mean_and_spread,
+    of_variant,
+    signed,
+)
 
 Words = Mapping[str, str]
 
@@ -71,7 +78,7 @@ def target(runs: pd.DataFrame, variant: str, goal: float, words: Words) -> str:
     kind = "single" if row.n < 2 else "open"
     kind = "reached" if row.low > goal else "missed" if row.high < goal else kind
     said = words[f"target {kind}"].format(
-        variant=variant,
+        variant=full_name(some.iloc[0]),
         parameters=some.parameters.iloc[0],
         target=100 * goal,
         mean=mean_and_spread(some.accuracy),
@@ -87,9 +94,10 @@ def beside_original(runs: pd.DataFrame, words: Words) -> list[str]:
     """Whether the original's own networks reach what it reported, a paragraph each, if run."""
     said = []
     for (notebook, variant), percent in ORIGINAL.items():
-        found = target(of_notebook(runs, notebook), variant, percent / 100, words)
-        if found:
-            said.append(f"{words['reported'].format(variant=variant, target=percent)} {found}")
+        some = of_variant(runs, notebook, variant)
+        if found := target(some, variant, percent / 100, words):
+            reported = words["reported"].format(variant=full_name(some.iloc[0]), target=percent)
+            said.append(f"{reported} {found}")
     return said
 
 

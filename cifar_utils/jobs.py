@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import nbformat
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from cifar_utils import data, results
@@ -111,8 +112,9 @@ class ThisMachine:
 def run(jobs: Sequence[Job], place: Place) -> Iterator[Outcome]:
     """Run the jobs that are not done, and give each job's outcome as it comes.
 
-    One that fails does not stop the others. On Ctrl-C the running ones are stopped too; what
-    they have recorded stays, and the next call goes on from there.
+    One that fails does not stop the others; one that another call has under way fails. On Ctrl-C
+    the running ones are stopped too; what they have recorded stays, and the next call goes on from
+    there.
 
     Raises:
         OSError: a folder that can't be written, or a disk that is full, before anything runs.
@@ -129,7 +131,11 @@ def run(jobs: Sequence[Job], place: Place) -> Iterator[Outcome]:
     def execute(job: Job) -> Outcome:
         under_way.append(job)
         try:
-            return _with_reason(place.execute(job))
+            with FileLock(job.folder / ".lock", blocking=False):
+                return _with_reason(place.execute(job))
+        except Timeout:
+            taken = f"another run is at work in {job.folder}; wait for its end, or choose another"
+            return Outcome(job, 0.0, f"{taken} folder")
         except OSError as error:  # of this machine: no room, no process
             return _with_reason(Outcome(job, 0.0, str(error)))
         finally:

@@ -122,6 +122,7 @@ SECTIONS = (
         (
             Question("target", (("FinalCNN", "PlainCNN", 1),)),
             Question("muon", (("Nesterov instead", "FinalCNN", 1),)),
+            Question("average", (("FinalCNN", "average pooling", 0),)),
             Question("ablation", _against("FinalCNN", *((part, -1) for part in PARTS))),
         ),
         ("final.png", "ablation.png", "confusion_matrix.png"),

@@ -236,13 +236,15 @@ def evidence(
 ) -> pd.DataFrame:
     """The strongest records of a notebook; says plainly what they are, or that there are none.
 
-    `variants` are those to be compared; by default all that the notebook has records of.
+    `variants` are those wanted, to be compared; by default all that the notebook has records of.
     Full-scale records come with those of fewer training images, if any; what is said counts those
     with the most. Rows are in the outline's order, which is the notebook's.
     """
     records = all_evidence(folder)
     records = records[records.notebook == notebook]
-    chosen = strongest(records, set(records.variant) if variants is None else set(variants))
+    wanted = set(records.variant if variants is None else variants)
+    records = records[records.variant.isin(wanted)]
+    chosen = strongest(records, wanted)
     if set(chosen.profile) != {"part"}:
         chosen = records[records.profile != "part"]
     frame = chosen[chosen.train_size == chosen.train_size.max()]

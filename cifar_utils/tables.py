@@ -40,7 +40,7 @@ def metrics_table(
         some = of_variant(runs, notebook, variant)
         if len(some):
             first, n = some.iloc[0], some.accuracy.notna().sum()
-            name = f"{first.network}, {variant}" if named and first.network != variant else variant
+            name = full_name(first) if named else variant
             row = [name, f"{first.parameters:,}", f"{first.epochs}", f"{n}"]
             row.append(mean_and_spread(some.accuracy))
             row += [mean_and_spread(some[metric], 1) for metric in metrics.NAMES[1:]]
@@ -78,6 +78,11 @@ def comparisons_table(
 def of_variant(runs: pd.DataFrame, notebook: str, variant: str) -> pd.DataFrame:
     """The runs of one variant."""
     return runs[(runs.notebook == notebook) & (runs.variant == variant)]
+
+
+def full_name(run: pd.Series) -> str:
+    """A run's network and variant, "PoolingCNN, average"; "FinalCNN" where they are the same."""
+    return ", ".join(dict.fromkeys((run.network, run.variant)))
 
 
 def mean_and_spread(values: pd.Series, decimals: int = 2) -> str:

@@ -105,6 +105,8 @@ ENGLISH = {
     "question muon": "**Its optimizer.** FinalCNN is trained by Muon, which moves every direction "
     "of a weight matrix equally far; *Nesterov instead* by momentum, with a recipe of its own that "
     "was searched for in the same way.",
+    "question average": "**Its pooling.** FinalCNN keeps the largest of every four values, as the "
+    "network whose table the original printed; *average pooling* keeps their average.",
     "question ablation": "**What each part is worth.** FinalCNN or its recipe with one part "
     "changed.",
     # mistakes
@@ -268,6 +270,8 @@ RUSSIAN = {
     "question muon": "**Её оптимизатор.** FinalCNN обучает Muon, который сдвигает все направления "
     "матрицы весов на равную длину; *Nesterov instead* — импульс Нестерова со своим рецептом, "
     "найденным таким же поиском.",
+    "question average": "**Её пулинг.** FinalCNN оставляет наибольшее из каждых четырёх значений, "
+    "как сеть, чью таблицу напечатала исходная работа; *average pooling* — их среднее.",
     "question ablation": "**Чего стоит каждая часть.** FinalCNN или её рецепт, где изменена одна "
     "часть.",
     # mistakes

@@ -179,7 +179,7 @@ def test_a_sweep_outlives_ctrl_c_and_a_killed_worker_and_equals_a_local_one(
         there, here = (json.loads((at / "plain/record.json").read_text()) for at in (far, near))
         assert numbers(there) == numbers(here)
         assert there["environment"]["threads"] == here["environment"]["threads"] == 1
-        assert sorted(path.name for path in far.rglob("*.*")) == [
+        assert sorted(path.name for path in far.rglob("[!.]*.*")) == [
             "01_first.ipynb", "record.json", "weights.pt",
         ]  # fmt: skip
     code, said_here = call(capsys, "sweep", "01", "-p", "lr=0.01,0.02", "--out", tmp_path / "far")

@@ -182,11 +182,14 @@ def test_the_answer_to_the_claim_is_chosen_by_the_interval(
 def test_the_originals_networks_are_held_against_what_it_reported() -> None:
     runs = pd.concat(
         [of("01_baseline", SimpleCNN=[0.66, 0.661, 0.662], corrected=[0.7, 0.7, 0.7]),
-         of("02_deeper_batchnorm", SimpleCNN=[0.5, 0.5, 0.5], NotSimpleCNN=[0.7, 0.7, 0.71])]
+         of("02_deeper_batchnorm", SimpleCNN=[0.5, 0.5, 0.5], NotSimpleCNN=[0.7, 0.7, 0.71]),
+         of("03_pooling", average=[0.69, 0.70, 0.72])]
     )  # fmt: skip
-    simple, deeper = findings.beside_original(runs, wording.ENGLISH)
+    runs["network"] = runs.variant.replace("average", "PoolingCNN")
+    simple, deeper, pooling = findings.beside_original(runs, wording.ENGLISH)
     assert "64.05 % for SimpleCNN" in simple and "Yes: SimpleCNN" in simple and "66.10" in simple
     assert "72.09 % for NotSimpleCNN" in deeper and "No: NotSimpleCNN" in deeper
+    assert "70.10 % for PoolingCNN, average, trained" in pooling
     assert findings.beside_original(runs[runs.variant == "corrected"], wording.ENGLISH) == []
 
 

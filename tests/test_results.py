@@ -230,12 +230,18 @@ def test_the_weights_of_the_finalcnn_best_on_validation_are_kept(
     assert right.float().mean().item() == pytest.approx(record["test"]["accuracy"])
 
 
-def test_evidence_stands_in_the_order_of_its_notebook(small: data.Data, tmp_path: Path) -> None:
+def test_evidence_stands_in_the_order_of_its_notebook(
+    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     for variant in ("p = 0.5, never off", "p = 0.8", "p = 0"):
         record = run(small, tmp_path / "runs", variant).record | {"profile": "full"}
         results.write(record, tmp_path / "kept" / results.file_name(record))
     kept = results.evidence("05_dropout", folder=tmp_path / "kept")
     assert kept.variant.tolist() == ["p = 0", "p = 0.8", "p = 0.5, never off"]
+    capsys.readouterr()
+    kept = results.evidence("05_dropout", ["p = 0.8", "p = 0"], tmp_path / "kept")
+    assert kept.variant.tolist() == ["p = 0", "p = 0.8"]
+    assert capsys.readouterr().out.startswith("2 runs of 05_dropout at full scale: 2 variants, 1")
 
 
 def test_no_evidence_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

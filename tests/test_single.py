@@ -153,6 +153,7 @@ def test_what_cannot_be_made_again_is_one_sentence(
 def test_what_results_lack_is_trained_alone_and_kept(
     kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in this process
     section = outline.Section("01_first", VARIANTS, (), ())
     monkeypatch.setattr(outline, "SECTIONS", (section,))
     profile = "full+train_size=100+epochs=1"

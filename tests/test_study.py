@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from command_line import call
+from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cifar_utils import results, study
@@ -125,6 +126,20 @@ def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(notebooks: Path, tmp_path
     assert "Stopped" in errors and "Traceback" not in errors
     left = {path.name for path in checkpoint.parent.iterdir()}
     assert left == {"checkpoint.pt"}
+
+
+def test_a_run_that_another_has_under_way_is_left_to_it(
+    notebooks: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "quick" / "01_first" / "seed-0"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        code, said = call(capsys, "run", "--out", tmp_path)
+        assert code == 1 and f"another run is at work in {folder}" in said
+        assert "02_second, seed 0: done" in said
+        assert not list(folder.glob("*.ipynb"))
+    code, said = call(capsys, "run", "--out", tmp_path)
+    assert code == 0 and "01_first, seed 0: done" in said
 
 
 BAD = [
