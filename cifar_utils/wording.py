@@ -107,8 +107,8 @@ ENGLISH = {
     "was searched for in the same way.",
     "question average": "**Its pooling.** FinalCNN keeps the largest of every four values, as the "
     "network whose table the original printed; *average pooling* keeps their average.",
-    "question ablation": "**What each part is worth.** FinalCNN or its recipe with one part "
-    "changed.",
+    "question ablation": "**What each other part is worth.** FinalCNN or its recipe with one part "
+    "changed; the figure shows optimizer and pooling beside them.",
     # mistakes
     "mistake test set": "The test set was the validation set, looked at after every epoch",
     "measured test set": "best minus last epoch on the same validation images, {runs} runs",
@@ -272,8 +272,8 @@ RUSSIAN = {
     "найденным таким же поиском.",
     "question average": "**Её пулинг.** FinalCNN оставляет наибольшее из каждых четырёх значений, "
     "как сеть, чью таблицу напечатала исходная работа; *average pooling* — их среднее.",
-    "question ablation": "**Чего стоит каждая часть.** FinalCNN или её рецепт, где изменена одна "
-    "часть.",
+    "question ablation": "**Чего стоит каждая другая часть.** FinalCNN или её рецепт, где изменена "
+    "одна часть; на рисунке рядом с ними — оптимизатор и пулинг.",
     # mistakes
     "mistake test set": "Тестовая выборка служила валидационной, на неё смотрели каждую эпоху",
     "measured test set": "лучшая минус последняя эпоха на той же валидации, запусков: {runs}",

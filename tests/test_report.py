@@ -53,6 +53,12 @@ def study(seeds: int, left_out: tuple[str, ...] = ()) -> pd.DataFrame:
     return every[~every.variant.isin(left_out)].reset_index(drop=True)
 
 
+@pytest.mark.parametrize("section", outline.SECTIONS, ids=lambda section: section.notebook)
+def test_a_section_compares_no_two_variants_twice(section: outline.Section) -> None:
+    pairs = [{each.a, each.b} for _, each in findings.of_section(study(3), section)]
+    assert pairs and all(pairs.count(pair) == 1 for pair in pairs)
+
+
 @pytest.mark.parametrize("path", report.READMES, ids=lambda path: path.name)
 def test_a_readme_is_what_the_records_give(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
