@@ -354,9 +354,8 @@ def comparison(
         if n > 1:
             mean, half = means.loc[name, "mean"], means.loc[name, "high"] - means.loc[name, "mean"]
             ax.errorbar(mean, place - 0.12, xerr=half, fmt="|", ms=12, capsize=4, color="0.15")
-            ax.annotate(
-                f"{mean:{decimals}}", (mean, place - 0.2), ha="center", va="bottom", fontsize=10
-            )
+            above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+            ax.annotate(f"{mean:{decimals}}", (mean, place - 0.12), **above, fontsize=10)
         ticks.append(f"{name}\nn = {n}" + f", {lost} without a value" * (lost > 0))
     ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylabel="variant")
     ax.set_ylim(len(ticks) - 0.5, -0.6)
