@@ -165,8 +165,8 @@ def _what_of(runs: pd.DataFrame) -> str:
 
 
 def _seeds(runs: pd.DataFrame) -> str:
-    """ "one seed, so no spread", "n = 3 seeds" or "n = 1 to 3 seeds" a variant."""
-    counts = runs.groupby("variant").seed.nunique()
+    """ "one seed, so no spread", "n = 3 seeds" or "n = 1 to 3 seeds" a variant and size."""
+    counts = runs.groupby(["variant", "train_size"]).seed.nunique()
     low, high = counts.min(), counts.max()
     if high == 1:
         return "one seed, so no spread"

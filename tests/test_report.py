@@ -317,6 +317,14 @@ def test_every_figure_is_drawn_from_records_with_n_in_its_title(
     assert figures.from_records(frame([])) == []
 
 
+def test_a_figure_of_sizes_says_the_n_of_each_size() -> None:
+    runs = study(3)
+    runs = runs[(runs.train_size != 100) | (runs.seed < 2)]
+    every = figures.from_records(outline.in_order(runs))
+    (title,) = (picture.source[0] for picture in every if picture.name == "sizes.png")
+    assert "n = 2 to 3 seeds" in title
+
+
 def test_pictures_of_cifar10_are_drawn_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
