@@ -373,7 +373,7 @@ class _State:
 
     def record(self, test: bool) -> dict[str, Any]:
         """The run as JSON's types; the test set is looked at here and nowhere else."""
-        tested: dict[str, Any] = {"test": {}, "test_flip": {}, "confusion": []}
+        tested: dict[str, Any] = {"test": {}, "test_flip": {}, "confusion": [], "predicted": ""}
         if test and self.diverged:
             tested |= dict.fromkeys(("test", "test_flip"), dict.fromkeys(metrics.NAMES))
         elif test:
@@ -403,6 +403,7 @@ class _State:
             "test": metrics.scores(labels, seen),
             "test_flip": metrics.scores(labels, (seen + mirrored) / 2),
             "confusion": metrics.confusion(labels, seen.argmax(1)).tolist(),
+            "predicted": "".join(map(str, seen.argmax(1).tolist())),  # a digit an image
         }
 
 

@@ -120,6 +120,8 @@ def test_learning_needs_the_labels_of_the_images(small: data.Data) -> None:
     assert run.history.train_accuracy.iloc[-1] > 0.9
     assert run.test["accuracy"] > 0.25
     assert run.confusion == _confusion(run, small)
+    predicted = torch.tensor([int(digit) for digit in run.record["predicted"]])
+    assert (predicted == small.test.labels).float().mean() == pytest.approx(run.test["accuracy"])
 
 
 def _confusion(run: training.Run, small: data.Data) -> list[list[int]]:
