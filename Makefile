@@ -1,18 +1,27 @@
-# study · test · lab · book · data; each makes the virtual environment first.
+# study · test (its parts: lint walls types unit browser nbval/…) · lab · book · data · notebooks ·
+# lock · clean. Each makes the virtual environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(wildcard notebooks/0*.ipynb)
+PARTS := lint walls types unit browser $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
 
-.PHONY: study test unit browser lab book data notebooks clean
+.PHONY: study test unit browser types walls lint lab book data notebooks lock clean
 .DEFAULT_GOAL := study
 
-$(READY): requirements.txt pyproject.toml
+$(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	@echo "making the environment in $(VENV) (a few minutes, once)" >&2
+	@echo "making the environment in $(VENV) (half a minute to a few minutes, once)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --requirement requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check $$(grep ^uv== requirements.txt)
+
+# requirements.lock, given as constraints, pins every package and has its hash checked. An installed
+# CPU build of PyTorch satisfies the pins and stays, and what only the GPU build needs is left out.
+$(READY): requirements.lock requirements.txt pyproject.toml | $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
+		--requirement requirements.txt \
+		--constraint requirements.lock --build-constraint requirements.lock
 	@touch $@
 
 study: $(READY)
@@ -21,29 +30,42 @@ study: $(READY)
 
 # Two jobs of one thread each: faster than one of two, and the threads the notebooks were run with.
 test: $(READY)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-		unit browser $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
+	@echo "$(words $(PARTS)) parts, two at a time: $(PARTS)"
+	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(PARTS)
+
+# Run a part of the tests: name it, and say at its end how long it took.
+part = @echo "── $@"; start=$$(date +%s); { $(1); }; code=$$?; \
+	echo "── $@: $$(($$(date +%s) - start)) s$$([ $$code = 0 ] || echo , FAILED)"; exit $$code
+
+lint: $(READY)
+	$(call part,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+
+types: $(READY)
+	$(call part,$(BIN)/mypy)
+
+# Who may import whom: [tool.importlinter] in pyproject.toml.
+walls: $(READY)
+	$(call part,$(BIN)/lint-imports --no-logo --no-cache)
 
 unit: $(READY)
-	@$(BIN)/pytest tests -m "not browser"
+	$(call part,$(BIN)/pytest tests -m "not browser")
 
 browser: $(READY)
-	@$(BIN)/pytest tests/test_browser.py
+	$(call part,$(BIN)/pytest tests -m browser)
 
 nbval/%: $(READY)
-	@$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb
+	$(call part,$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb)
 
 # Opens on notebooks/start.md, rendered (lab/overrides.json). Jupyter lets root in only on request.
 lab: $(READY)
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.app_settings_dir=$(CURDIR)/lab \
+	@$(BIN)/jupyter lab --ip=127.0.0.1 "--LabApp.app_settings_dir=$(CURDIR)/lab" \
 		--LabApp.default_url=/lab/tree/start.md $(if $(filter 0,$(shell id -u)),--allow-root) \
 		notebooks
 
-# The executed notebooks as pages to read in a browser.
+# The notebooks as committed, the results page and the reference, as pages to read in a browser.
 book: $(READY)
-	@$(BIN)/python -m cifar_utils.book _site
+	@$(BIN)/sphinx-build --quiet --fail-on-warning docs _site
+	@echo "Open _site/index.html"
 
 data: $(READY)
 	@$(BIN)/python -m cifar_utils data
@@ -51,7 +73,14 @@ data: $(READY)
 # Execute the notebooks in place: the outputs that nbval then compares.
 notebooks: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.record_timing=False notebooks/0*.ipynb
+		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
+
+# Pin anew, with hashes, all that requirements.txt and pyproject.toml bring, for every system.
+lock: $(BIN)/uv
+	@$(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python --python-version 3.11 \
+		--universal --generate-hashes \
+		--no-emit-package cifar_utils --no-emit-index-url --custom-compile-command "make lock" \
+		requirements.txt --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) runs _site
+	rm -rf $(VENV) runs _site docs/notebooks docs/reference

@@ -19,10 +19,12 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from cifar_utils import data, models, results, training
+from cifar_utils import data, models, records, training
+from cifar_utils.experiment import Experiment
+from cifar_utils.files import slug
 
 CANDIDATES = Path(__file__).with_name("recipes.yaml")
-KEPT = results.EVIDENCE / "search"
+KEPT = records.EVIDENCE / "search"
 CHOSEN = "Muon"  # for FinalCNN, by the validation images; notebook 07 says why
 CHECKPOINTS = data.PROJECT / "runs" / "search"
 
@@ -58,14 +60,14 @@ def train(candidate: Candidate) -> dict[str, Any]:
     torch.set_num_threads(1)
     recipe, images = candidate.recipe, data.load("cifar10")
     model = models.build(candidate.network, recipe.seed)
-    file = f"{candidate.notebook}.{results.slug(candidate.name)}.seed{recipe.seed}.json"
+    file = f"{candidate.notebook}.{slug(candidate.name)}.seed{recipe.seed}.json"
     kept = KEPT / file
-    if kept.exists() and results.read(kept)["digest"] == training.digest(model, images, recipe):
-        return results.read(kept)
+    if kept.exists() and records.read(kept)["digest"] == training.digest(model, images, recipe):
+        return records.read(kept)
     folder = CHECKPOINTS / candidate.notebook / f"seed-{recipe.seed}"
-    experiment = results.Experiment(candidate.notebook, "search", folder)
+    experiment = Experiment(candidate.notebook, "search", folder)
     run = experiment.run(candidate.name, model, images, recipe, test=False, verbose=False)
-    results.write(run.record, kept)
+    records.write(run.record, kept)
     return run.record
 
 
@@ -105,7 +107,7 @@ def main(notebook: str, names: tuple[str, ...], seeds: int, jobs: int) -> None:
             record = done.result()
             accuracy = record["history"][-1]["val_accuracy"]
             tqdm.write(f"{record['variant']}, seed {record['seed']}: validation {accuracy:.2%}")
-    frame = results.load(KEPT, notebook, "search")
+    frame = records.load(KEPT, notebook, "search")
     click.echo(table(frame).to_string(float_format=lambda value: f"{value:.4f}"))
 
 

@@ -34,7 +34,8 @@ from torchvision.datasets import CIFAR10
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from cifar_utils import data, machine, models, plots, results, study, training
+from cifar_utils import data, machine, models, plots, records, training
+from cifar_utils.batch import study
 
 BATCH = 100
 RECIPE = training.Recipe(1, BATCH, "adam", 1e-3, augmentation="crop+flip")
@@ -102,7 +103,7 @@ def whole_study(images: int, epochs: int) -> float:
         errors = [outcome.error for outcome in study.run(jobs, 2) if outcome.error]
         if errors:
             raise RuntimeError(errors[0])
-        seconds = pd.concat([results.load(job.folder) for job in jobs]).seconds
+        seconds = pd.concat([records.load(job.folder) for job in jobs]).seconds
     return (images * epochs / seconds).sum()
 
 

@@ -13,10 +13,16 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import classify, complete, data, download, report, results, study, verify
-from cifar_utils import jobs as jobs_module
-from cifar_utils import sweep as sweep_module
-from cifar_utils.cluster import Cluster
+from cifar_utils import classify, data, records, statistics
+from cifar_utils.batch import again, download, study
+from cifar_utils.batch import jobs as jobs_module
+from cifar_utils.batch import sweep as sweep_module
+from cifar_utils.batch.cluster import Cluster
+from cifar_utils.batch.keep import publish
+from cifar_utils.report import pages
+
+IN_CHECKOUT = (data.PROJECT / "notebooks").is_dir()  # else a wheel, installed anywhere
+NEED_CHECKOUT = ("run", "sweep", "report", "complete", "verify")
 
 out_option = click.option(
     "--out",
@@ -58,8 +64,14 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Convolutional networks without skip connections on CIFAR-10: the study in batch."""
+    if context.invoked_subcommand in NEED_CHECKOUT and not IN_CHECKOUT:
+        raise click.ClickException(
+            f"`{context.invoked_subcommand}` needs the notebooks and results/ of the project: "
+            "call it in a clone of the project, in the environment that `make` makes there"
+        )
 
 
 @main.command()
@@ -125,47 +137,42 @@ def sweep(
 
 
 @main.command("report")
-@click.argument("folder", type=click.Path(exists=True, path_type=Path), default=results.EVIDENCE)
-@click.option("--keep", is_flag=True, help="Copy the full-scale records into results/.")
-@click.option("--refresh", is_flag=True, help="Renew the READMEs and images/ from results/.")
+@click.argument("folder", type=click.Path(exists=True, path_type=Path), default=records.EVIDENCE)
+@click.option("--keep", "to_keep", is_flag=True, help="Copy the full-scale records into results/.")
+@click.option("--refresh", is_flag=True, help="Renew all that shows results/.")
 @click.option("--commands", is_flag=True, help="Print the command that makes each record.")
-def print_report(folder: Path, keep: bool, refresh: bool, commands: bool) -> None:
+def print_report(folder: Path, to_keep: bool, refresh: bool, commands: bool) -> None:
     """Print n, mean, spread and 95 % interval of test accuracy for the records in FOLDER.
 
-    `report runs/full --keep --refresh` brings what a study left into results/, and tells it: the
-    READMEs' tables and sentences and the figures in images/ are made from results/ alone.
+    `report runs/full --keep --refresh` brings what a study left into results/, and tells it:
+    README, docs/results.md, results.csv and images/ are made from results/ alone.
     """
-    frame = results.load(folder)
+    frame = records.load(folder)
     if frame.empty:
         raise click.ClickException(f"there are no records in {folder}")
     for (profile, name), rows in frame.groupby(["profile", "data"]):
-        summary = results.summary(rows).reset_index()
+        summary = statistics.summary(rows).reset_index()
         if len(summary):  # a search for recipes never looked at the test set
-            click.echo(f"\nprofile {profile}, {data.TITLES[name]}: test accuracy")
+            click.echo(f"\nprofile {profile}, {data.TITLES[str(name)]}: test accuracy")
             click.echo(_readable(summary))
     if commands:
-        for run in frame.itertuples():
-            made = results.command(run.notebook, run.profile, run.seed + 1)
-            click.echo(f"{run.notebook}, {run.variant}, seed {run.seed}: {made}")
-    if keep:
-        for path in results.publish(folder, results.EVIDENCE):
+        for run in frame.to_dict("records"):
+            made = records.command(run["notebook"], run["profile"], run["seed"] + 1)
+            click.echo(f"{run['notebook']}, {run['variant']}, seed {run['seed']}: {made}")
+    if to_keep:
+        for path in publish(folder, records.EVIDENCE):
             click.echo(f"kept {path.relative_to(data.PROJECT)}")
     if refresh:
-        evidence = results.all_evidence()
-        report.write_readmes(evidence, report.READMES)
-        for path in report.draw_images(evidence):
-            click.echo(f"drew {path.relative_to(data.PROJECT)}")
+        for path in pages.refresh():
+            click.echo(f"wrote {path.relative_to(data.PROJECT)}")
 
 
 @main.command("complete")
 @click.argument("notebooks", nargs=-1)
-@click.option("--profile", default="full", show_default=True, help="full or part.")
-@click.option("--seeds", default=3, show_default=True, help="Runs of each variant, from 0 on.")
+@click.option("--seeds", default=5, show_default=True, help="Runs of each variant, from 0 on.")
 @jobs_option
 @out_option
-def complete_evidence(
-    notebooks: tuple[str, ...], profile: str, seeds: int, jobs: int, out: Path
-) -> None:
+def complete_evidence(notebooks: tuple[str, ...], seeds: int, jobs: int, out: Path) -> None:
     """Train what results/ lacks: every variant and seed of NOTEBOOKS (all) without its record.
 
     Each variant is trained alone, as by `verify`, and its record goes to results/ at once. What
@@ -173,9 +180,9 @@ def complete_evidence(
     """
     chosen = [path.stem for path in study.find_notebooks(notebooks)]
     place = jobs_module.ThisMachine(jobs)
-    planned = complete.plan(chosen, profile, seeds, out / "complete")
-    click.echo(f"{len(planned)} runs have no record in {results.EVIDENCE.name}/.")
-    failures = _tell(complete.run(planned, place))
+    planned = again.plan_missing(chosen, seeds, out / "complete")
+    click.echo(f"{len(planned)} runs have no record in {records.EVIDENCE.name}/.")
+    failures = _tell(again.complete(planned, place))
     _end(failures, _data_line(planned, place))
 
 
@@ -191,19 +198,17 @@ def verify_record(record: Path, out: Path) -> None:
     """Run the notebook of RECORD (a file of results/) again and compare the test accuracy.
 
     Only the record's own variant is trained, with its profile, seed and number of threads, from
-    scratch. The notebook's other variants come back untrained with the numbers of their records,
-    cells that look at their networks may fail meanwhile, and the notebook ends once the variant
-    has its new record. This takes as long as RECORD's `seconds` say, on an equal processor.
+    scratch: this takes as long as RECORD's `seconds` say, on an equal processor.
 
     Says "The same to the digit" (all metrics and the confusion matrix are equal), "Within the
     spread" (no further apart than 2·√2 standard deviations of the variant's seeds in results/),
     or "Differs by", which ends with exit code 1.
     """
-    kept = verify.read(record)
+    kept = again.read(record)
     click.echo(f"{kept['notebook']}, {kept['variant']}, seed {kept['seed']}, made by")
-    click.echo(f"  {results.command(kept['notebook'], kept['profile'], kept['seed'] + 1)}")
+    click.echo(f"  {records.command(kept['notebook'], kept['profile'], kept['seed'] + 1)}")
     click.echo(f"in {kept['seconds']:.0f} s; training it again …")
-    verdict = verify.run(record, out)
+    verdict = again.verify(record, out)
     click.echo(verdict)
     if not verdict.agrees:
         raise click.exceptions.Exit(1)
@@ -223,7 +228,10 @@ def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
 
     A download that broke or was stopped goes on where it was.
     """
-    folder = root or Path(os.environ.get("CIFAR_ROOT") or data.PROJECT / "data")
+    named = root or os.environ.get("CIFAR_ROOT")
+    if not (named or IN_CHECKOUT):
+        raise click.ClickException("say where CIFAR-10 shall be: --root FOLDER, or CIFAR_ROOT")
+    folder = Path(named or data.PROJECT / "data")
     try:
         target = download.take(source, folder) if source else download.download(folder)
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -139,19 +140,23 @@ class Cutout:
         return images.masked_fill(hole, 0)
 
 
-KINDS = {"flip": Flip, "crop": Crop, "rotation": Rotation, "cutout": Cutout}
+Step = Flip | Crop | CropAndFlip | Rotation | Cutout
+KINDS: dict[str, Callable[[], Step]] = {
+    "flip": Flip, "crop": Crop, "rotation": Rotation, "cutout": Cutout,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Several augmentations, one after the other; none at all is the identity."""
 
-    steps: tuple[Flip | Crop | CropAndFlip | Rotation | Cutout, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """N×C×H×W to the same shape and dtype; draws come from a CPU generator."""
+        height, width = images.shape[-2:]
         for step in self.steps:
-            draws = step.draw(len(images), *images.shape[-2:], generator)
+            draws = step.draw(len(images), height, width, generator)
             images = step.apply(images, draws.to(images.device))
         return images
 
@@ -163,8 +168,9 @@ class Augmentation:
         """
         moves = tuple(itertools.takewhile(lambda step: isinstance(step, Flip | Crop), self.steps))
         rest = self.steps[len(moves) :]
-        if [type(step) for step in moves] == [Crop, Flip]:
-            moves = (CropAndFlip(*moves),)
+        match moves:
+            case (Crop() as crop, Flip() as flip):
+                return Augmentation((CropAndFlip(crop, flip),)), Augmentation(rest)
         return Augmentation(moves), Augmentation(rest)
 
 

@@ -11,24 +11,26 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
-from cifar_utils import data, models, results
+from cifar_utils import data, models, records
 
 SIDE = 32
+INSTALLED = Path(__file__).with_name("released")  # where a wheel has them (pyproject.toml)
+RELEASED = INSTALLED if INSTALLED.is_dir() else records.EVIDENCE
 
 
-def kept_network(folder: Path = results.EVIDENCE) -> tuple[nn.Module, dict[str, Any]]:
+def kept_network(folder: Path = RELEASED) -> tuple[nn.Module, dict[str, Any]]:
     """The network whose weights lie beside their record, in evaluation mode, and that record.
 
     Raises:
         FileNotFoundError: there are no weights in the folder.
     """
-    weights = next(iter(sorted(folder.glob("*.pt"))), None)
+    weights = next(iter(sorted(folder.rglob("*.pt"))), None)
     if weights is None:
         raise FileNotFoundError(
             f"there are no weights in {folder}; `python -m cifar_utils run 07 --profile full` "
             "trains the network and `python -m cifar_utils report runs/full --keep` keeps it"
         )
-    record = results.read(weights.with_suffix(".json"))
+    record = records.read(weights.with_suffix(".json"))
     model = models.build(record["network"])
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return model.eval(), record

@@ -55,9 +55,8 @@ class Data:
     classes: tuple[str, ...] = CLASSES
 
     def __repr__(self) -> str:
-        sizes = ((len(self.train), "training"), (len(self.val), "validation"))
-        sizes += ((len(self.test), "test images"),)
-        return f"{self.title}: " + ", ".join(f"{count:,} {name}" for count, name in sizes)
+        splits = ((self.train, "training"), (self.val, "validation"), (self.test, "test images"))
+        return f"{self.title}: " + ", ".join(f"{len(split):,} {name}" for split, name in splits)
 
     @property
     def title(self) -> str:
@@ -214,18 +213,17 @@ def _split(
             "val_size"
         )
     order = stratified_order(pool.labels, seed)
-    chosen = {"val": order[:val_size], "train": order[val_size:][: train_size or None]}
-    splits = {key: Split(pool.images[at], pool.labels[at]) for key, at in chosen.items()}
-    mean, std = channel_statistics(splits["train"].images)
-    digest = _digest(splits["train"], splits["val"], test)
-    return Data(name, **splits, test=test, mean=mean, std=std, digest=digest, source=source)
+    chosen = (order[val_size:][: train_size or None], order[:val_size])
+    train, val = (Split(pool.images[places], pool.labels[places]) for places in chosen)
+    mean, std = channel_statistics(train.images)
+    return Data(name, train, val, test, mean, std, _digest(train, val, test), source)
 
 
 def _digest(*splits: Split) -> str:
     fingerprint = hashlib.sha256()
     for split in splits:
-        fingerprint.update(split.images.numpy())
-        fingerprint.update(split.labels.numpy())
+        fingerprint.update(split.images.numpy().data)
+        fingerprint.update(split.labels.numpy().data)
     return fingerprint.hexdigest()[:16]
 
 

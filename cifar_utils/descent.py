@@ -13,6 +13,7 @@ from torch import Tensor
 
 Value = TypeVar("Value", float, np.ndarray, Tensor)
 Examples = tuple[tuple[float, float], ...]
+State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Surface:
 
     def loss(self, w0: Value, w1: Value) -> Value:
         """Height over all examples, for floats, arrays or tensors w0 and w1; of their shape."""
-        return self.formula(w0, w1, self.examples)
+        height: Value = self.formula(w0, w1, self.examples)
+        return height
 
     def gradient(self, point: Tensor, examples: Examples) -> Tensor:
         """Gradient of the loss over `examples` at `point` (2 float64), without noise: 2 float64."""
@@ -82,30 +84,30 @@ def surface(name: str) -> Surface:
 # (step to add to the weights, state) out. Nothing is changed in place.
 
 
-def sgd(w: Value, g: Value, state: dict, lr: float, mu: float = 0.0) -> tuple[Value, dict]:
+def sgd(w: Value, g: Value, state: State, lr: float, mu: float = 0.0) -> tuple[Value, State]:
     """Downhill, further where it is steeper (Cauchy 1847; on samples Robbins & Monro 1951)."""
     return -lr * g, state
 
 
-def momentum(w: Value, g: Value, state: dict, lr: float, mu: float = 0.9) -> tuple[Value, dict]:
+def momentum(w: Value, g: Value, state: State, lr: float, mu: float = 0.9) -> tuple[Value, State]:
     """A heavy ball, which keeps the part mu of its velocity (Polyak 1964)."""
     velocity = mu * state.get("velocity", 0) + g
     return -lr * velocity, {"velocity": velocity}
 
 
-def nesterov(w: Value, g: Value, state: dict, lr: float, mu: float = 0.9) -> tuple[Value, dict]:
+def nesterov(w: Value, g: Value, state: State, lr: float, mu: float = 0.9) -> tuple[Value, State]:
     """Momentum that looks one step ahead (Nesterov 1983, in the form of Sutskever et al. 2013)."""
     velocity = mu * state.get("velocity", 0) + g
     return -lr * (g + mu * velocity), {"velocity": velocity}
 
 
-def rmsprop(w: Value, g: Value, state: dict, lr: float, mu: float = 0.0) -> tuple[Value, dict]:
+def rmsprop(w: Value, g: Value, state: State, lr: float, mu: float = 0.0) -> tuple[Value, State]:
     """Gradient over the root of its running mean square (Tieleman & Hinton 2012)."""
     square = 0.99 * state.get("square", 0) + 0.01 * g**2
     return -lr * g / (square**0.5 + 1e-8), {"square": square}
 
 
-def adam(w: Value, g: Value, state: dict, lr: float, mu: float = 0.0) -> tuple[Value, dict]:
+def adam(w: Value, g: Value, state: State, lr: float, mu: float = 0.0) -> tuple[Value, State]:
     """Running mean over root of running square, freed of their start at 0 (Kingma & Ba 2015)."""
     t = state.get("t", 0) + 1
     mean = 0.9 * state.get("mean", 0) + 0.1 * g
@@ -114,7 +116,7 @@ def adam(w: Value, g: Value, state: dict, lr: float, mu: float = 0.0) -> tuple[V
     return step, {"t": t, "mean": mean, "square": square}
 
 
-def adamw(w: Value, g: Value, state: dict, lr: float, mu: float = 0.0) -> tuple[Value, dict]:
+def adamw(w: Value, g: Value, state: State, lr: float, mu: float = 0.0) -> tuple[Value, State]:
     """Adam, beside which the weights decay by lr · 0.01 a step (Loshchilov & Hutter 2019)."""
     step, state = adam(w, g, state, lr)
     return step - lr * 0.01 * w, state
@@ -135,7 +137,8 @@ def walk(
     step; row 0 is the start; a walk that diverges ends in inf or nan. ValueError: bad input.
     """
     _check(optimizer, lr, steps, batch, len(surface.examples))
-    random, state, path = np.random.default_rng(seed), {}, []
+    random, path = np.random.default_rng(seed), []
+    state: State = {}
     weights = torch.tensor(surface.start, dtype=torch.float64)
     library = None if by_hand else _library(optimizer, weights, lr, momentum)
     for _ in range(steps + 1):
@@ -157,8 +160,13 @@ walk_by_hand = functools.partial(walk, by_hand=True)
 def _library(name: str, weights: Tensor, lr: float, momentum: float) -> torch.optim.Optimizer:
     if name in ("momentum", "nesterov"):
         return torch.optim.SGD([weights], lr, momentum, nesterov=name == "nesterov")
-    kinds = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
-    return getattr(torch.optim, kinds[name])([weights], lr)
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "rmsprop": torch.optim.RMSprop,
+        "sgd": torch.optim.SGD,
+    }
+    return kinds[name]([weights], lr)
 
 
 def _check(optimizer: str, lr: float, steps: int, batch: int | None, count: int) -> None:

@@ -1,9 +1,10 @@
-"""Files that are whole or not there; folders that can be written; files that do not read."""
+"""Files that are whole or not there; folders that can be written; what files are called."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,12 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
+def slug(variant: str) -> str:
+    """A name for people as a file's: "p = 0.5" becomes "p-0.5"."""
+    return re.sub(r"[^\w.+]+", "-", variant).strip("-")
+
+
 def code_digest() -> str:
     """Twelve digits that change with any line of this package."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

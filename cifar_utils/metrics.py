@@ -68,7 +68,8 @@ def per_class(labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10) -> np.ndarray:
     """Counts, C×C: a row a true class, a column a predicted one."""
-    return confusion_matrix(labels, predictions, labels=range(classes))
+    counts: np.ndarray = confusion_matrix(labels, predictions, labels=range(classes))
+    return counts
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import torch
@@ -228,22 +229,29 @@ def print_torchsummary(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> No
     Left to itself torchsummary expects CUDA, feeds random images to BatchNorm's running
     statistics and moves the random state.
     """
+    with torch.random.fork_rng(devices=[]), evaluating(model):
+        torchsummary.summary(model, input_shape, device="cpu")
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the mode it had afterwards."""
     training = model.training
-    with torch.random.fork_rng(devices=[]):
-        torchsummary.summary(model.eval(), input_shape, device="cpu")
-    model.train(training)
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _with_hooks(model: nn.Module, images: Tensor, hook: Callable[..., None]) -> None:
     """One pass in evaluation mode that calls `hook(layer, inputs, output)` on every layer."""
     leaves = [layer for layer in model.modules() if not any(layer.children())]
     handles = [layer.register_forward_hook(hook) for layer in leaves]
-    training = model.training
     try:
-        with torch.inference_mode():
-            model.eval()(images)
+        with torch.inference_mode(), evaluating(model):
+            model(images)
     finally:
-        model.train(training)
         for handle in handles:
             handle.remove()
 

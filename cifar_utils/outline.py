@@ -26,7 +26,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Section:
-    """A notebook's part of the READMEs; variants in the order of its tables."""
+    """A notebook's part of the results page; variants in the order of its tables."""
 
     notebook: str
     variants: tuple[str, ...]

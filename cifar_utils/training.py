@@ -1,4 +1,4 @@
-"""fit(): the training loop, its recipe, its history, checkpoint and resume."""
+"""fit(): the training loop, its history, checkpoint and resume."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import record_function as stage
 from tqdm import tqdm
@@ -24,90 +21,13 @@ from tqdm import tqdm
 from cifar_utils import augment, metrics
 from cifar_utils.data import Data, Split, batches
 from cifar_utils.files import set_aside, write_whole
-from cifar_utils.machine import PRECISIONS, choose_device, environment, mixed_precision
-from cifar_utils.models import count_parameters
-from cifar_utils.muon import Muon
+from cifar_utils.machine import choose_device, environment, mixed_precision
+from cifar_utils.models import count_parameters, evaluating
+from cifar_utils.recipe import SCHEDULES, Recipe, make_optimizer
 
-# fused: one pass over the weights, where PyTorch has it
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": lambda groups, recipe: torch.optim.SGD(groups, recipe.lr, recipe.momentum, fused=True),
-    "nesterov": lambda groups, recipe: torch.optim.SGD(
-        groups, recipe.lr, recipe.momentum, nesterov=True, fused=True
-    ),
-    "rmsprop": lambda groups, recipe: torch.optim.RMSprop(
-        groups, recipe.lr, momentum=recipe.momentum
-    ),
-    "adam": lambda groups, recipe: torch.optim.Adam(groups, recipe.lr, fused=True),
-    "adamw": lambda groups, recipe: torch.optim.AdamW(groups, recipe.lr, fused=True),
-    "muon": lambda groups, recipe: Muon(groups, recipe.lr, recipe.momentum),
-}
-SCHEDULES: dict[str, Callable[..., lr_scheduler.LRScheduler]] = {
-    "constant": lambda optimizer, recipe, steps: lr_scheduler.ConstantLR(optimizer, factor=1),
-    "cosine": lambda optimizer, recipe, steps: lr_scheduler.CosineAnnealingLR(optimizer, steps),
-    "onecycle": lambda optimizer, recipe, steps: lr_scheduler.OneCycleLR(
-        optimizer, recipe.lr, total_steps=steps + 1, cycle_momentum=False
-    ),
-}
+__all__ = ["SCHEDULES", "Recipe", "Run", "digest", "evaluate", "fit", "make_optimizer", "predict"]
+
 PRINTED_EPOCHS = 10
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides how a network is trained; checked when it is made.
-
-    Weight decay falls on weights alone, not on biases and BatchNorm's γ and β. With "onecycle"
-    (Smith and Topin, 2019) `lr` is the highest rate; with "cosine" (Loshchilov and Hutter, 2017)
-    the first. `padding` is the crop's, in pixels. `averaging` above 0 keeps a moving average of
-    the weights and of BatchNorm's statistics, of which each step leaves that part (0.99: about a
-    hundred steps); it is the average that is validated, tested and returned (Polyak and Juditsky,
-    1992). `precision` is the number format of forward and backward pass: "float32"; "bfloat16",
-    which keeps weights, losses and BatchNorm's statistics in float32 and is faster where the
-    processor has instructions for it; "auto", float32 except on CUDA. `seed` fixes batches,
-    augmentation and dropout.
-
-    Raises:
-        ValueError: a value that cannot be; the message names it and says what can.
-    """
-
-    epochs: int = 3
-    batch_size: int = 100
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    label_smoothing: float = 0.0
-    augmentation: str = "none"
-    padding: int = 4
-    averaging: float = 0.0
-    precision: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value, wanted = getattr(self, each.name), type(each.default)
-            accepted = (int, float) if wanted is float else wanted
-            if isinstance(value, bool) or not isinstance(value, accepted):
-                raise ValueError(f"{each.name} is {value!r}; it must be of type {wanted.__name__}")
-        for name, lowest in (("epochs", 1), ("batch_size", 1), ("padding", 0), ("seed", 0)):
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise ValueError(f"lr is {self.lr}; it must be above 0")
-        if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
-            raise ValueError(f"weight_decay is {self.weight_decay}; it must be 0 or more")
-        for name in ("momentum", "label_smoothing", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be in 0 … 1, below 1")
-        choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}; there are: {', '.join(known)}"
-                )
-        if self.optimizer == "nesterov" and self.momentum == 0:
-            raise ValueError("optimizer 'nesterov' needs a momentum above 0, such as 0.9")
-        augment.build(self.augmentation, self.padding)
 
 
 @dataclass
@@ -140,12 +60,14 @@ class Run:
     @property
     def confusion(self) -> list[list[int]]:
         """Counts of test images, C×C."""
-        return self.record["confusion"]
+        counts: list[list[int]] = self.record["confusion"]
+        return counts
 
     @property
     def diverged(self) -> dict[str, float] | None:
         """Epoch and learning rate at which a loss stopped being finite, or None."""
-        return self.record["diverged"]
+        where: dict[str, float] | None = self.record["diverged"]
+        return where
 
 
 def fit(
@@ -197,6 +119,15 @@ def fit(
     return Run(model, recipe, pd.DataFrame(state.history), record)
 
 
+def untrained(model: nn.Module, data: Data, recipe: Recipe) -> Run:
+    """A run of no epoch, for a variant that is left out: all that it would have measured is NaN."""
+    state = _State(model, data, recipe, choose_device())
+    losses = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), math.nan)
+    state.history = [{"epoch": 0, **losses, "lr": recipe.lr, "seconds": 0.0}]
+    record = state.record(test=True) | {"diverged": None}
+    return Run(model, recipe, pd.DataFrame(state.history), record)
+
+
 def predict(
     model: nn.Module, split: Split, data: Data, batch_size: int = 200, mirrored: bool = False
 ) -> Tensor:
@@ -205,7 +136,7 @@ def predict(
     `mirrored` asks for those of the mirror images.
     """
     device = next(model.parameters()).device
-    with torch.inference_mode(), _evaluating(model):
+    with torch.inference_mode(), evaluating(model):
         logits = []
         for images, _ in batches(split, batch_size):
             inputs = data.normalise(images.to(device))
@@ -218,17 +149,6 @@ def evaluate(model: nn.Module, split: Split, data: Data) -> tuple[float, float]:
     logits, labels = predict(model, split, data), split.labels.cpu()
     loss = F.cross_entropy(logits, labels).item()
     return loss, (logits.argmax(1) == labels).float().mean().item()
-
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer over this very model's parameters."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return OPTIMIZERS[recipe.optimizer](groups, recipe)
 
 
 def digest(model: nn.Module, data: Data, recipe: Recipe) -> str:
@@ -253,7 +173,7 @@ class _State:
     def __init__(self, model: nn.Module, data: Data, recipe: Recipe, device: torch.device) -> None:
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.digest = digest(model, data, recipe)
-        model.to(device, memory_format=torch.channels_last)
+        model.to(device).to(memory_format=torch.channels_last)
         self.train = Split(data.train.images.to(device), data.train.labels.to(device))
         self.optimizer = make_optimizer(model, recipe)
         steps = recipe.epochs * math.ceil(len(data.train) / recipe.batch_size)
@@ -284,10 +204,10 @@ class _State:
     def run_epoch(self) -> None:
         """Train on every image once, then validate."""
         start = time.perf_counter()
-        lr = self.scheduler.get_last_lr()[0]
+        lr = float(self.scheduler.get_last_lr()[0])
         train_loss, train_accuracy = self._train()
         val_loss, val_accuracy = evaluate(self.result, self.data.val, self.data)
-        row = {"epoch": len(self.history) + 1}
+        row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
         row |= {"val_loss": val_loss, "val_accuracy": val_accuracy}
         row |= {"lr": lr, "seconds": time.perf_counter() - start}
@@ -320,7 +240,7 @@ class _State:
             stage("forward"),
             torch.autocast(self.device.type, self.precision, enabled=bool(self.precision)),
         ):
-            logits = self.model(images).float()
+            logits: Tensor = self.model(images).float()
             loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
         with stage("backward"):
             self.optimizer.zero_grad()
@@ -422,14 +342,3 @@ def _print_epoch(row: dict[str, float], epochs: int) -> None:
         f" | validation loss {row['val_loss']:.3f}, accuracy {row['val_accuracy']:6.1%}"
         f" | {row['seconds']:.1f} s"
     )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, the mode it had afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

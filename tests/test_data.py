@@ -15,7 +15,7 @@ needs_cifar10 = pytest.mark.skipif(REAL is None, reason="CIFAR-10 is not on this
 
 
 def test_splits_share_no_image_and_have_their_sizes(small: data.Data) -> None:
-    assert (len(small.train), len(small.val), len(small.test)) == (400, 100, 2000)
+    assert (len(small.train), len(small.val), len(small.test)) == (400, 100, 200)
     seen = [{image.numpy().tobytes() for image in split.images}
             for split in (small.train, small.val, small.test)]  # fmt: skip
     assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]

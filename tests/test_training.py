@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cifar_utils import data, machine, metrics, models, results, training
+from cifar_utils import data, machine, metrics, models, records, training
+from cifar_utils.experiment import Experiment
 from cifar_utils.training import Recipe, fit
 
 SHORT = Recipe(epochs=2, batch_size=64)
+BRIEF = Recipe(epochs=2, batch_size=20)  # where the data are tiny
 
 
 def small_net(seed: int = 0, name: str = "DropoutCNN") -> nn.Module:
@@ -86,7 +88,7 @@ def test_modes_are_set_and_only_training_images_are_augmented(small: data.Data) 
     fit(model, small, recipe, verbose=False)
     modes = [mode for mode, _ in model.passes]
     assert modes[:4] == [True, False, True, False]
-    assert modes[4:] == [False] * 20  # 2,000 test images in batches of 200, and mirrored
+    assert modes[4:] == [False] * 2  # the test images, and mirrored
     plain = small.normalise(small.train.images).flatten(1)
     assert torch.equal(model.passes[1][1], small.normalise(small.val.images))
     for at in (0, 2):
@@ -144,18 +146,18 @@ def test_a_seed_repeats_to_the_bit_and_leaves_the_global_random_state(small: dat
 
 
 RECIPES = [
-    Recipe(4, 64, "adam", augmentation="crop+flip", schedule="onecycle"),
-    Recipe(4, 64, "nesterov", 0.05, momentum=0.9, weight_decay=5e-4, schedule="cosine"),
-    Recipe(4, 64, "rmsprop", momentum=0.5, label_smoothing=0.1),
-    Recipe(4, 64, "muon", 0.01, momentum=0.9, weight_decay=0.1, schedule="onecycle"),
+    Recipe(4, 10, "adam", augmentation="crop+flip", schedule="onecycle"),
+    Recipe(4, 10, "nesterov", 0.05, momentum=0.9, weight_decay=5e-4, schedule="cosine"),
+    Recipe(4, 10, "rmsprop", momentum=0.5, label_smoothing=0.1),
+    Recipe(4, 10, "muon", 0.01, momentum=0.9, weight_decay=0.1, schedule="onecycle"),
 ]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.optimizer)
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    small: data.Data, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    tiny: data.Data, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit(small_net(), small, recipe, verbose=False)
+    whole = fit(small_net(), tiny, recipe, verbose=False)
     epochs = []
     run_epoch = training._State.run_epoch
 
@@ -166,9 +168,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
     monkeypatch.setattr(training._State, "run_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fit(small_net(), small, recipe, folder=tmp_path, verbose=False)
+        fit(small_net(), tiny, recipe, folder=tmp_path, verbose=False)
     monkeypatch.undo()
-    resumed = fit(small_net(), small, recipe, folder=tmp_path, verbose=False)
+    resumed = fit(small_net(), tiny, recipe, folder=tmp_path, verbose=False)
     assert equal_weights(whole.model, resumed.model)
     assert without_seconds(whole) == without_seconds(resumed)
     assert whole.record["test"] == resumed.record["test"]
@@ -176,62 +178,38 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
 
 def test_a_checkpoint_that_does_not_read_is_set_aside(
-    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
-    run = fit(small_net(), small, SHORT, folder=tmp_path, verbose=False)
+    run = fit(small_net(), tiny, BRIEF, folder=tmp_path, verbose=False)
     assert "checkpoint.pt does not read" in capsys.readouterr().out
     assert (tmp_path / "checkpoint.pt.unreadable").exists()
-    assert equal_weights(run.model, fit(small_net(), small, SHORT, verbose=False).model)
+    assert equal_weights(run.model, fit(small_net(), tiny, BRIEF, verbose=False).model)
 
 
 def test_a_checkpoint_of_another_recipe_is_not_continued(
-    small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    fit(small_net(), small, SHORT, folder=tmp_path, verbose=False)
-    other = replace(SHORT, lr=2e-3)
-    run = fit(small_net(), small, other, folder=tmp_path, verbose=False)
+    fit(small_net(), tiny, BRIEF, folder=tmp_path, verbose=False)
+    other = replace(BRIEF, lr=2e-3)
+    run = fit(small_net(), tiny, other, folder=tmp_path, verbose=False)
     assert "another network, recipe or data" in capsys.readouterr().out
-    assert equal_weights(run.model, fit(small_net(), small, other, verbose=False).model)
+    assert equal_weights(run.model, fit(small_net(), tiny, other, verbose=False).model)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_said(
-    small: data.Data, capsys: pytest.CaptureFixture
+    tiny: data.Data, capsys: pytest.CaptureFixture
 ) -> None:
-    run = fit(small_net(), small, Recipe(epochs=9, optimizer="sgd", lr=1e9))
+    run = fit(small_net(), tiny, Recipe(epochs=9, batch_size=20, optimizer="sgd", lr=1e9))
     assert run.diverged == {"epoch": 1, "lr": 1e9}
     assert len(run.history) == 1 and math.isnan(run.test["accuracy"])
     assert "epoch 1 at learning rate 1e+09" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", training.OPTIMIZERS)
-def test_every_optimizer_learns_and_holds_this_model_s_parameters(
-    small: data.Data, name: str
-) -> None:
-    lr, momentum = {"sgd": (0.05, 0.0), "nesterov": (0.05, 0.9)}.get(name, (1e-3, 0.0))
-    recipe = Recipe(epochs=3, optimizer=name, lr=lr, momentum=momentum)
-    model = small_net(name="SimpleCNN")
-    optimizer = training.make_optimizer(model, recipe)
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    assert held == {id(p) for p in model.parameters()}
-    history = fit(model, small, recipe, test=False, verbose=False).history
-    assert history.train_loss.iloc[-1] < history.train_loss.iloc[0]
-
-
-def test_weight_decay_falls_on_weights_only() -> None:
-    model = small_net(name="NotSimpleCNN")
-    optimizer = training.make_optimizer(model, Recipe(weight_decay=0.1))
-    decayed = {id(p) for g in optimizer.param_groups if g["weight_decay"] for p in g["params"]}
-    expected = [
-        layer.weight for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)
-    ]
-    assert decayed == {id(p) for p in expected}
-
-
-def test_schedules(small: data.Data) -> None:
+def test_the_rate_of_every_epoch_is_its_schedule_s(tiny: data.Data) -> None:
     def rates(schedule: str) -> list[float]:
-        recipe = Recipe(epochs=8, batch_size=200, lr=0.01, schedule=schedule)
-        return fit(small_net(), small, recipe, test=False, verbose=False).history.lr.tolist()
+        recipe = Recipe(epochs=8, batch_size=20, lr=0.01, schedule=schedule)
+        return fit(small_net(), tiny, recipe, test=False, verbose=False).history.lr.tolist()
 
     assert rates("constant") == [0.01] * 8
     cosine = [0.01 * (1 + math.cos(math.pi * epoch / 8)) / 2 for epoch in range(8)]
@@ -241,37 +219,14 @@ def test_schedules(small: data.Data) -> None:
     assert 0.009 < max(onecycle) <= 0.01 and onecycle[-1] < 0.001
 
 
-def test_label_smoothing_changes_training_and_not_what_is_reported(small: data.Data) -> None:
-    recipe = Recipe(epochs=1, batch_size=400, lr=1e-9)
+def test_label_smoothing_changes_training_and_not_what_is_reported(tiny: data.Data) -> None:
+    recipe = Recipe(epochs=1, batch_size=40, lr=1e-9)
     plain, smooth = (
-        fit(small_net(name="SimpleCNN"), small, replace(recipe, label_smoothing=s), verbose=False)
+        fit(small_net(name="SimpleCNN"), tiny, replace(recipe, label_smoothing=s), verbose=False)
         for s in (0.0, 0.2)
     )
     assert plain.history.train_loss[0] == pytest.approx(smooth.history.train_loss[0])
     assert not equal_weights(plain.model, smooth.model)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"epochs": 0}, "epochs is 0"),
-        ({"batch_size": -1}, "batch_size is -1"),
-        ({"epochs": 2.5}, "epochs is 2.5; it must be of type int"),
-        ({"lr": "fast"}, "lr is 'fast'; it must be of type float"),
-        ({"lr": 0.0}, "lr is 0.0"),
-        ({"lr": math.nan}, "lr is nan"),
-        ({"momentum": 1.0}, "momentum is 1.0"),
-        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
-        ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
-        ({"optimizer": "adamm"}, "'adamm'; there are: sgd, nesterov, rmsprop, adam, adamw, muon"),
-        ({"optimizer": "nesterov"}, "needs a momentum"),
-        ({"schedule": "step"}, "'step'; there are: constant, cosine, onecycle"),
-        ({"augmentation": "blur"}, "'blur'"),
-    ],
-)
-def test_a_bad_recipe_is_named(change: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        replace(Recipe(), **change)
 
 
 def test_bad_calls_are_named_before_training(small: data.Data) -> None:
@@ -363,13 +318,13 @@ def _kill_at(moment: str) -> None:
     ],
 )
 def test_a_run_killed_at_any_moment_ends_as_one_never_interrupted(
-    small: data.Data, tmp_path: Path, moment: str
+    tiny: data.Data, tmp_path: Path, moment: str
 ) -> None:
-    recipe = Recipe(5, 64, augmentation="crop+flip", schedule="onecycle", averaging=0.9)
+    recipe = Recipe(5, 8, augmentation="crop+flip", schedule="onecycle", averaging=0.9)
 
     def run(folder: Path) -> training.Run:
-        experiment = results.Experiment("test", out=folder)
-        return experiment.run("victim", small_net(), small, recipe, verbose=False)
+        experiment = Experiment("test", out=folder)
+        return experiment.run("victim", small_net(), tiny, recipe, verbose=False)
 
     def victim() -> None:
         _kill_at(moment)
@@ -382,7 +337,7 @@ def test_a_run_killed_at_any_moment_ends_as_one_never_interrupted(
     resumed, whole = run(tmp_path), run(tmp_path / "whole")
     assert equal_weights(resumed.model, whole.model)
     assert without_seconds(resumed) == without_seconds(whole)
-    told = [results.read(tmp_path / at / "record.json") for at in ("victim", "whole/victim")]
+    told = [records.read(tmp_path / at / "record.json") for at in ("victim", "whole/victim")]
     for record in told:
         del record["seconds"]
         record["history"] = [{**row, "seconds": 0} for row in record["history"]]

@@ -1,0 +1,256 @@
+"""What the pages say in numbers: plain values, tables and verdicts, from the records alone.
+
+The templates name what `facts` returns; nothing here knows a language.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cifar_utils import metrics, outline, records, statistics
+from cifar_utils.data import PROJECT
+from cifar_utils.files import slug
+from cifar_utils.outline import Question, Section
+from cifar_utils.statistics import Comparison
+
+SPEED = PROJECT / "benchmarks" / "throughput.json"
+TIME = PROJECT / "benchmarks" / "time_to_accuracy.json"
+
+CLAIM, AIM = 80.90, 91.50  # percent: the original's for its final network; this study's own
+# Test accuracies in percent that the original reported, beside the runs that redo its own.
+REPORTED = {
+    ("01_baseline", "SimpleCNN"): 64.05,
+    ("02_deeper_batchnorm", "NotSimpleCNN"): 72.09,
+    ("03_pooling", "average"): 70.10,
+    ("07_final", "FinalCNN"): CLAIM,
+}
+RECIPES = {  # of one network: by the original's recipe, and by the final one
+    "SimpleCNN": (("01_baseline", "SimpleCNN"), ("07_final", "SimpleCNN instead")),
+    "NotSimpleCNN": (("02_deeper_batchnorm", "NotSimpleCNN"), ("07_final", "FinalCNN")),
+}
+MISTAKES = {  # what shows the cost: the notebook, the right way and the mistaken one
+    "evaluation_mode": ("02_deeper_batchnorm", "NotSimpleCNN", outline.NEVER_BACK),
+    "dropout_on": ("05_dropout", "p = 0.5", outline.NEVER_OFF),
+    "augmented_test": ("06_augmentation", "crop + flip", outline.SHAKEN),
+    "half": ("02_deeper_batchnorm", "SimpleCNN", outline.HALF),
+    "itself": ("06_augmentation", "none", "crop + flip"),
+}
+
+
+def facts(frame: pd.DataFrame) -> dict[str, Any]:
+    """All that the templates name, from the evidence (`records.all_evidence`)."""
+    frame = outline.in_order(frame)
+    full = frame[frame.profile == "full"]
+    compared = [each for section in outline.SECTIONS for each in comparisons(full, section)]
+    return {
+        "chapters": {each.notebook: _chapter(frame, each) for each in outline.SECTIONS},
+        "networks": [_network(of_variant(full, *names), names) for names in outline.NETWORKS],
+        "claim": target(of_variant(full, "07_final", "FinalCNN"), CLAIM),
+        "aim": target(of_variant(full, "07_final", "PlainCNN"), AIM),
+        "recipes": {network: by_recipe(full, network) for network in RECIPES},
+        "mistakes": {key: _compare(full, *names) for key, names in MISTAKES.items()},
+        "flattery": _flattery(full),
+        "apart": _apart(full),
+        "compared": compared,
+        "runs": _provenance(full),
+        "speed": _speed(SPEED),
+        "time": _time(TIME),
+    }
+
+
+def of_variant(runs: pd.DataFrame, notebook: str, variant: str) -> pd.DataFrame:
+    """The runs of one variant."""
+    return runs[(runs.notebook == notebook) & (runs.variant == variant)]
+
+
+def comparisons(runs: pd.DataFrame, section: Section) -> list[Comparison]:
+    """All that a section compares, in order."""
+    return [each for question in section.questions for each in _answers(runs, section, question)]
+
+
+def _answers(runs: pd.DataFrame, section: Section, question: Question) -> list[Comparison]:
+    return [_compare(runs, section.notebook, a, b) for a, b, _ in question.pairs]
+
+
+def _compare(runs: pd.DataFrame, notebook: str, a: str, b: str) -> Comparison:
+    return statistics.compare(runs[runs.notebook == notebook], a, b)
+
+
+def by_recipe(full: pd.DataFrame, network: str) -> dict[str, Any]:
+    """One network by the original's recipe and by the final one, and the difference."""
+    original, final = (of_variant(full, *names) for names in RECIPES[network])
+    both = pd.concat([original.assign(variant="original"), final.assign(variant="final")])
+    return {
+        "parameters": final.parameters.iloc[0],
+        "original": 100 * original.accuracy.mean(),
+        "final": 100 * final.accuracy.mean(),
+        "change": statistics.compare(both, "original", "final"),
+        "runs": both,
+    }
+
+
+def target(runs: pd.DataFrame, goal: float) -> dict[str, Any]:
+    """Whether one variant's mean test accuracy reaches `goal` (percent), by its 95 % interval."""
+    row = 100 * statistics.summary(runs).iloc[0]
+    kind = "reached" if row.low > goal else "missed" if row.high < goal else "open"
+    return {
+        "name": _full_name(runs.iloc[0]),
+        "parameters": runs.parameters.iloc[0],
+        "goal": goal,
+        "kind": kind,
+        "n": runs.accuracy.count(),
+        "accuracy": mean_and_spread(runs.accuracy),
+        "low": row.low,
+        "high": row.high,
+        "above": (100 * runs.accuracy > goal).sum(),
+        "flip": mean_and_spread(runs.flip_accuracy),
+    }
+
+
+def _chapter(frame: pd.DataFrame, section: Section) -> dict[str, Any]:
+    """A notebook's answers and tables; "questions" by their keys in the outline."""
+    every = frame[frame.notebook == section.notebook]
+    runs = every[every.profile == "full"]
+    variants = {name: runs[runs.variant == name] for name in runs.variant.unique()}
+    names = [names for names in REPORTED if names[0] == section.notebook]
+    first: Any = runs.iloc[0]
+    return {
+        "questions": {each.key: _question(runs, section, each) for each in section.questions},
+        "rates": {name: some.lr.iloc[0] for name, some in variants.items()},
+        "reported": [target(of_variant(runs, *each), REPORTED[each]) for each in names],
+        "comparisons": comparisons(runs, section),
+        "metrics": [
+            _metrics(name, some, REPORTED.get((section.notebook, name)))
+            for name, some in variants.items()
+        ],
+        "sizes": _sizes(every),
+        "lost": {name: n for name, some in variants.items() if (n := some.accuracy.isna().sum())},
+        "commands": _commands(every),
+        "first": records.file_name(first),
+    }
+
+
+def _question(runs: pd.DataFrame, section: Section, question: Question) -> dict[str, Any]:
+    """Its comparisons, those told alike together, largest first; those against expectation."""
+    found = _answers(runs, section, question)
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for each in found:
+        groups.setdefault((each.a, each.verdict), []).append(each)
+    contrary = {1: "worse", -1: "better"}
+    expected = [contrary.get(sign) for _, _, sign in question.pairs]
+    pairs = zip(found, expected, strict=True)
+    return {
+        "groups": [sorted(each, key=lambda c: -abs(c.difference)) for each in groups.values()],
+        "surprises": [each.b for each, unexpected in pairs if each.verdict == unexpected],
+        "gaps": {name: _gap(runs[runs.variant == name]) for name in question.gaps},
+    }
+
+
+def _gap(runs: pd.DataFrame) -> float:
+    """Training minus validation accuracy in the last epoch, runs that diverged left out."""
+    last = pd.DataFrame([rows[-1] for rows in runs.history[runs.accuracy.notna()]])
+    return (last.train_accuracy - last.val_accuracy).mean()
+
+
+def _metrics(name: str, runs: pd.DataFrame, reported: float | None) -> list[str]:
+    """A row: parameters, epochs, n, the six test metrics, what the original reported."""
+    first, n = runs.iloc[0], runs.accuracy.count()
+    row = [name, f"{first.parameters:,}", f"{first.epochs}", f"{n}", mean_and_spread(runs.accuracy)]
+    row += [mean_and_spread(runs[metric], 1) for metric in metrics.NAMES[1:]]
+    return [*row, f"{reported:.2f}" if reported else ""]
+
+
+def _network(runs: pd.DataFrame, names: tuple[str, str]) -> dict[str, Any]:
+    """A row of the table of networks, and the notebook it is from."""
+    row = _metrics(_full_name(runs.iloc[0]), runs, REPORTED.get(names))
+    return {"notebook": names[0], "number": names[0][:2], "row": row}
+
+
+def _sizes(runs: pd.DataFrame) -> list[list[str]]:
+    """Test accuracy at each number of training images, a row a number, a column a rival."""
+    rows = []
+    for (size, epochs), some in runs.groupby(["train_size", "epochs"]):
+        columns = [some.accuracy[some.variant == variant] for variant in outline.RIVALS]
+        n = "/".join(dict.fromkeys(str(column.count()) for column in columns))
+        rows.append([f"{size:,}", f"{epochs}", n, *map(mean_and_spread, columns)])
+    return rows
+
+
+def _commands(runs: pd.DataFrame) -> list[str]:
+    """What makes the runs and brings their records into results/, the full scale first."""
+    lines = []
+    for profile in sorted(runs.profile.unique(), key=lambda name: (name != "full", name)):
+        notebook, some = runs.notebook.iloc[0], runs[runs.profile == profile]
+        lines.append(records.command(notebook, profile, int(some.seed.max()) + 1))
+        lines.append(f"python -m cifar_utils report runs/{slug(profile)} --keep")
+    return lines
+
+
+def _flattery(full: pd.DataFrame) -> dict[str, float]:
+    """What choosing the best epoch by the images that are reported would add at most, in points."""
+    curves = [[row["val_accuracy"] for row in rows] for rows in full.history]
+    gains = pd.Series([max(curve) - curve[-1] for curve in curves if None not in curve])
+    return {"runs": len(gains), "mean": 100 * gains.mean(), "std": 100 * gains.std()}
+
+
+def _apart(full: pd.DataFrame) -> dict[str, float]:
+    """How far two single runs of a variant lie apart: √2 of the spread, pooled over variants."""
+    seeds = full.dropna(subset="accuracy").groupby(["notebook", "variant"]).accuracy
+    several = seeds.agg(["var", "count"]).query("count > 1")
+    freedom = several["count"] - 1
+    variance = (several["var"] * freedom).sum() / freedom.sum()
+    return {"variants": len(several), "points": 100 * math.sqrt(2 * variance)}
+
+
+def _provenance(full: pd.DataFrame) -> dict[str, Any]:
+    names = ["processor", "instructions", "threads", "torch", "python"]
+    machines = pd.DataFrame(full.environment.tolist())[names].drop_duplicates()
+    return {
+        "count": len(full),
+        "tested": sum(map(sum, full.confusion.iloc[0])),
+        "trained": full.train_size.max(),
+        "seeds": ", ".join(map(str, sorted(full.seed.unique()))),
+        "hours": full.seconds.sum() / 3600,
+        "machines": machines.to_dict(orient="records"),
+    }
+
+
+def _speed(path: Path) -> dict[str, Any]:
+    """What benchmarks/throughput.py wrote, and its rates beside the plain loop's best."""
+    speed = json.loads(path.read_text())
+    rates = speed["images_per_second"]
+    plain = max(rate for name, rate in rates.items() if name.startswith("plain"))
+    speed["rates"] = [[name, f"{rate:,.0f}", f"{rate / plain:.2f}"] for name, rate in rates.items()]
+    return speed
+
+
+def _time(path: Path) -> dict[str, Any]:
+    """What benchmarks/time_to_accuracy.py wrote, in means and spreads over seeds."""
+    measured = json.loads(path.read_text())
+    runs = pd.DataFrame(measured["runs"])
+    return {
+        "claim": 100 * measured["claim"],
+        "epochs": runs.epochs[0],
+        "accuracy": mean_and_spread(runs.test),
+        "seconds": f"{runs.seconds.mean():.0f} ± {runs.seconds.std():.0f}",
+        "operations": runs.operations.mean() / 1e12,
+        "n": len(runs),
+        "reached": (runs.test >= measured["claim"]).sum(),
+        "environment": measured["environment"],
+    }
+
+
+def _full_name(run: pd.Series) -> str:
+    """A run's network and variant, "PoolingCNN, average"; "FinalCNN" where they are the same."""
+    return ", ".join(dict.fromkeys((run.network, run.variant)))
+
+
+def mean_and_spread(values: pd.Series, decimals: int = 2) -> str:
+    """Fractions as "85.56 ± 0.31" percent; a value left NaN by divergence does not count."""
+    mean, std = 100 * values.mean(), 100 * values.std()
+    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"

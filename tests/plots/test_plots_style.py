@@ -1,0 +1,51 @@
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from plot_inputs import history
+
+from cifar_utils import plots
+
+
+def test_use_style_sets_the_resolution() -> None:
+    with matplotlib.rc_context():
+        plots.use_style()
+        assert plt.rcParams["figure.dpi"] == 80
+
+
+def test_a_name_keeps_its_colour_whatever_follows() -> None:
+    assert plots.colours(["a", "b"])["b"] == plots.colours(["a", "b", "a", "c"])["b"]
+    assert len(set(plots.colours("abcdefghij").values())) == 10
+
+
+def test_a_long_title_is_wrapped() -> None:
+    title = plots.picture(torch.zeros(3, 4, 4), "cat", title="word " * 30).get_suptitle()
+    assert title.count("word") == 30 and max(map(len, title.splitlines())) <= 45
+    title = "word " * 6 + "word (45,000 images, n = 3)"
+    lines = plots.picture(torch.zeros(3, 4, 4), "cat", title=title).get_suptitle().splitlines()
+    assert lines[-1] == "(45,000 images, n = 3)" and len(lines) == 2
+
+
+def test_learning_curves_of_some_variants_keep_the_looks_they_have_among_all() -> None:
+    everything = {name: history() for name in "abc"}
+    all_lines = plots.learning_curves(everything, title="all").axes[0].lines
+    some = plots.learning_curves({"c": history()}, title="some", among=everything).axes[0].lines
+    assert (some[1].get_color(), some[1].get_marker()) == (
+        all_lines[5].get_color(),
+        all_lines[5].get_marker(),
+    )
+    assert some[1].get_color() != all_lines[1].get_color()
+
+
+def test_learning_curves_refuse_a_variant_that_is_not_among_all() -> None:
+    with pytest.raises(ValueError, match=r"\['b'\] are not in `among`"):
+        plots.learning_curves({"b": history()}, title="bad", among=["a"])
+
+
+def test_a_variant_looks_like_no_other_also_beyond_ten() -> None:
+    figure = plots.learning_curves(
+        {str(number): history(2) for number in range(12)}, title="curves"
+    )
+    lines = figure.axes[0].lines[1::2]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 12
+    assert lines[0].get_color() == plots.colours(["0"])["0"]

@@ -1,0 +1,86 @@
+"""What nbval passes without a word: notebooks not executed, or not shaped as agreed."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import yaml
+
+from cifar_utils import data
+from cifar_utils.batch import study
+
+NOTEBOOKS = sorted((data.PROJECT / "notebooks").glob("*.ipynb"))
+NAMES = ["01_baseline", "02_deeper_batchnorm", "03_pooling", "04_optimizers", "05_dropout",
+         "06_augmentation", "07_final"]  # fmt: skip
+COMMON = {"dataset": "str", "train_size": "int", "val_size": "int", "epochs": "int",
+          "seed": "int", "profile": "str", "only": "str", "out": "str"}  # fmt: skip
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+def prose(path: Path) -> str:
+    cells = nbformat.read(path, 4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_the_seven_are_there() -> None:
+    assert [path.stem for path in NOTEBOOKS] == NAMES
+
+
+@each_notebook
+def test_every_code_cell_was_executed_in_order(path: Path) -> None:
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_no_committed_error_warning_or_machine_path(path: Path) -> None:
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert output.output_type != "error" or "raises-exception" in cell.metadata.tags
+            assert output.get("name") != "stderr"
+            texts = [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+            assert not re.search(r"/(home|root|tmp|Users)/|object at 0x", "".join(texts))
+
+
+@each_notebook
+def test_cells_are_short(path: Path) -> None:
+    for cell in code_cells(path):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        list_of_names = "parameters" in cell.metadata.get("tags", [])
+        assert len(lines) <= (20 if list_of_names else 18), cell.source
+
+
+@each_notebook
+def test_every_parameter_has_type_and_help_and_quick_is_the_default(path: Path) -> None:
+    known = papermill.inspect_notebook(str(path))
+    for name, kind in COMMON.items():
+        assert known[name]["inferred_type_name"] == kind
+    for parameter in known.values():
+        assert parameter["inferred_type_name"] in ("int", "float", "str", "bool")
+        assert parameter["help"]
+    quick = study.read_profile("quick")
+    for name, value in quick.items():
+        assert yaml.safe_load(known[name]["default"]) == value, name
+    for profile in ("quick", "full"):
+        study.typed_parameters(path, study.read_profile(profile, path.stem))
+
+
+@each_notebook
+def test_the_anatomy(path: Path) -> None:
+    text = prose(path)
+    first = nbformat.read(path, 4).cells[0].source
+    assert "You will see" in first and "**The question:**" in first
+    links = re.findall(r"\]\((\d\d_\w+)\.ipynb\)", first.split("**The question:**")[0])
+    assert sorted([*links, path.stem]) == NAMES
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    order = ["Predict", "Experiment", "Evidence", "Verdict", "What the original study",
+             "We have seen", "Exercises"]  # fmt: skip
+    found = [next(o for o in order if h.startswith(o)) for h in headings if h.startswith((*order,))]
+    assert found == order
+    assert sum("solution" in cell.metadata.get("tags", []) for cell in code_cells(path)) >= 3
