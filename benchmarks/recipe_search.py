@@ -45,7 +45,7 @@ def read_candidates(path: Path, notebook: str) -> dict[str, Candidate]:
     Raises:
         click.UsageError: the file has none for this notebook.
     """
-    searches = yaml.safe_load(path.read_text())
+    searches = yaml.safe_load(path.read_text(encoding="utf-8"))
     if notebook not in searches:
         raise click.UsageError(f"no search {notebook!r}; there are: {', '.join(searches)}")
     told = searches[notebook]

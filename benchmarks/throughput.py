@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,8 +28,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from matplotlib.ticker import LogLocator
-from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import CIFAR10
 from torchvision.transforms import v2
@@ -44,20 +44,6 @@ SIZES, WIDTHS = (5_000, 10_000, 20_000, 45_000), (1, 2, 4)
 MATRIX = 2048
 
 
-class Drawn(Dataset):
-    """The stand-in, image by image, as torchvision's CIFAR10 gives them."""
-
-    def __init__(self, transform: Callable[[Image.Image], torch.Tensor]) -> None:
-        self.split, self.transform = data.load("sketches").train, transform
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        picture = Image.fromarray(self.split.images[index].permute(1, 2, 0).numpy())
-        return self.transform(picture), int(self.split.labels[index])
-
-
 def plain_loop(images: int, workers: int) -> float:
     """Images per second of the loop that every tutorial writes."""
     transform = v2.Compose(
@@ -69,8 +55,7 @@ def plain_loop(images: int, workers: int) -> float:
             v2.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
         ]
     )
-    root = data.locate()
-    pictures = CIFAR10(root, transform=transform) if root else Drawn(transform)
+    pictures = CIFAR10(data.locate("cifar10"), transform=transform)
     loader = DataLoader(Subset(pictures, range(images)), BATCH, shuffle=True, num_workers=workers)
     model = models.build("FinalCNN").to(memory_format=torch.contiguous_format).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -95,7 +80,13 @@ def one_fit(images: data.Data, width: int = 1, precision: str = "auto") -> float
 
 def whole_study(images: int, epochs: int) -> float:
     """Images per second, all runs together, of notebook 07 in two seeds by `run --jobs 2`."""
-    overrides = {"train_size": images, "val_size": 1000, "epochs": epochs, "batch_size": BATCH}
+    overrides = {
+        "dataset": "cifar10",
+        "train_size": images,
+        "val_size": 1000,
+        "epochs": epochs,
+        "batch_size": BATCH,
+    }
     overrides |= {"optimizer": "adam", "lr": 1e-3, "momentum": 0, "padding": 4}
     with tempfile.TemporaryDirectory() as out:
         texts = {name: str(value) for name, value in overrides.items()}
@@ -155,14 +146,14 @@ def seconds_of(work: Callable[[], object]) -> float:
 def peak_memory() -> float:
     """GB that one process holds at most while it trains on all images for an epoch."""
     program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import throughput; "
-    program += "throughput.one_fit(throughput.data.load())"
+    program += "throughput.one_fit(throughput.data.load('cifar10'))"
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
 
 
 def measure(images: int, rounds: int) -> dict[str, Any]:
     """All contestants, `rounds` times in turn; medians, and each round's values."""
-    part = data.load(train_size=images, val_size=10)
+    part = data.load("cifar10", train_size=images, val_size=10)
     contestants: dict[str, Callable[[], float]] = {
         "plain loop, 0 workers": lambda: plain_loop(images, 0),
         "plain loop, 2 workers": lambda: plain_loop(images, 2),
@@ -184,12 +175,12 @@ def measure(images: int, rounds: int) -> dict[str, Any]:
 
 def growth(sizes: tuple[int, ...]) -> dict[str, dict[str, float]]:
     """Seconds of an epoch against training images, and per 1,000 images against width."""
-    largest = data.load(train_size=max(sizes), val_size=10)
+    largest = data.load("cifar10", train_size=max(sizes), val_size=10)
     by_size = {}
     for size in sizes:
-        part = data.load(train_size=size, val_size=10) if size < max(sizes) else largest
+        part = data.load("cifar10", train_size=size, val_size=10) if size < max(sizes) else largest
         by_size[f"{size}"] = statistics.median(one_fit(part) for _ in range(3))
-    few = data.load(train_size=2000, val_size=10)
+    few = data.load("cifar10", train_size=2000, val_size=10)
     by_width = {f"{w}": statistics.median(one_fit(few, w) for _ in range(3)) / 2 for w in WIDTHS}
     return {"seconds_by_size": by_size, "seconds_per_1000_by_width": by_width}
 
@@ -200,9 +191,10 @@ def report(images: int, rounds: int, sizes: tuple[int, ...]) -> dict[str, Any]:
     median = {name: statistics.median(values) for name, values in found["rounds"].items()}
     plain = max(rate for name, rate in median.items() if name.startswith("plain"))
     work = training_operations() / 1e9
-    whole = data.load()
+    whole = data.load("cifar10")
     model = models.build("FinalCNN")
-    test = lambda: training.evaluate(model, whole.test, whole)  # noqa: E731
+    load = partial(data.load, "cifar10")
+    test = partial(training.evaluate, model, whole.test, whole)
     return {
         "fit_ratio": median["fit, one process"] / plain,
         "study_ratio": median["study, 2 jobs"] / plain,
@@ -212,7 +204,7 @@ def report(images: int, rounds: int, sizes: tuple[int, ...]) -> dict[str, Any]:
         "gflops_matrix_product": {n: r for n, r in median.items() if "GFLOP" in n},
         "gflop_per_image": work,
         **found,
-        "load_seconds": statistics.median(seconds_of(data.load) for _ in range(3)),
+        "load_seconds": statistics.median(seconds_of(load) for _ in range(3)),
         "evaluate_10000_seconds": statistics.median(seconds_of(test) for _ in range(5))
         * (10_000 / len(whole.test)),
         "peak_memory_gb": peak_memory(),
@@ -283,11 +275,11 @@ def draw_growth(found: dict[str, Any], path: Path) -> None:
 @click.option("--images", default=10_000, show_default=True, help="Training images in a round.")
 def main(json_path: Path | None, plot_path: Path | None, rounds: int, images: int) -> None:
     """Compare a tutorial's loop, `fit` and the study on FinalCNN with crop and flip."""
-    most = SIZES[-1] if data.locate() else images
+    most = SIZES[-1]
     found = report(images, rounds, tuple(size for size in SIZES if size <= most))
     click.echo(table(found))
     if json_path:
-        json_path.write_text(json.dumps(found, indent=1) + "\n")
+        json_path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if plot_path:
         draw_growth(found, plot_path)
 

@@ -77,7 +77,7 @@ def main(choosing: bool, epochs: int, seeds: int, json_path: Path | None) -> Non
     if json_path:
         told = {"claim": CLAIM, "recipe": vars(RECIPE) | {"epochs": epochs}, "runs": rows,
                 "environment": machine.environment(torch.device("cpu"))}  # fmt: skip
-        json_path.write_text(json.dumps(told, indent=1) + "\n")
+        json_path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

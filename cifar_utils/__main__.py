@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import codecs
+import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +14,20 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from cifar_utils import classify, data, records, statistics
-from cifar_utils.batch import again, download, study
+from cifar_utils import data, records, statistics
+from cifar_utils.batch import again, download, kernel, study
 from cifar_utils.batch import jobs as jobs_module
 from cifar_utils.batch import sweep as sweep_module
 from cifar_utils.batch.cluster import Cluster
+from cifar_utils.batch.execute import Patience, log_of
 from cifar_utils.batch.keep import publish
+from cifar_utils.batch.options import jobs_option, out_option, patience_options, with_options
+from cifar_utils.predict import predict
 from cifar_utils.report import pages
 
 IN_CHECKOUT = (data.PROJECT / "notebooks").is_dir()  # else a wheel, installed anywhere
-NEED_CHECKOUT = ("run", "sweep", "report", "complete", "verify")
-
-out_option = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=data.PROJECT / "runs",
-    help="Folder for executed notebooks and records.  [default: runs]",
-)
-jobs_option = click.option(
-    "--jobs",
-    default=min(4, os.cpu_count() or 1),
-    show_default=True,
-    help="Notebooks side by side; the processor's cores are shared out among them.",
-)
-common_options = [
-    click.option(
-        "--profile", default="quick", show_default=True, help="quick, full, or a YAML file."
-    ),
-    click.option("--seeds", default=1, show_default=True, help="Runs of each, from `seed` on."),
-    click.option(
-        "-p",
-        "parameters",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Set a notebook's parameter; may be repeated.",
-    ),
-    jobs_option,
-    click.option(
-        "--dask",
-        metavar="ADDRESS",
-        help="Run on the dask.distributed cluster whose scheduler is at ADDRESS.",
-    ),
-    out_option,
-]
-
-
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that `run` and `sweep` share."""
-    return functools.reduce(lambda inner, option: option(inner), reversed(common_options), command)
+RUN_NOTEBOOKS = ("run", "sweep", "complete", "verify")
+NEED_CHECKOUT = (*RUN_NOTEBOOKS, "report")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,6 +39,8 @@ def main(context: click.Context) -> None:
             f"`{context.invoked_subcommand}` needs the notebooks and results/ of the project: "
             "call it in a clone of the project, in the environment that `make` makes there"
         )
+    if context.invoked_subcommand in RUN_NOTEBOOKS:
+        kernel.require_asserts()
 
 
 @main.command()
@@ -85,21 +54,22 @@ def run(
     jobs: int,
     dask: str | None,
     out: Path,
+    patience: Patience,
 ) -> None:
     """Run NOTEBOOKS ("03_pooling" or "03"; all seven by default) and print one table.
 
     What has its record is not trained again: a study that was stopped goes on where it was.
     """
-    chosen = study.find_notebooks(notebooks)
+    chosen = _chosen(notebooks)
     values = study.read_overrides(parameters)
-    place = _place(jobs, dask)
+    place = _place(jobs, dask, patience)
     planned = study.plan(chosen, profile, values, seeds, out, place.locate)
-    said = _data_line(planned, place)
-    click.echo(said)
+    click.echo(_data_line(planned))
+    _say_where_progress_is(planned, place)
     failures = _tell(jobs_module.run(planned, place))
     click.echo(f"\n{_readable(study.summary_table(planned))}\n")
     click.echo(f"Executed notebooks and records: {planned[0].folder.parents[1]}")
-    _end(failures + study.diverged(planned), said)
+    _end(failures + study.diverged(planned), _data_line(planned, ended=True))
 
 
 @main.command()
@@ -113,18 +83,19 @@ def sweep(
     jobs: int,
     dask: str | None,
     out: Path,
+    patience: Patience,
 ) -> None:
     """Run NOTEBOOK on a grid: `sweep 04_optimizers -p lr_scale=0.5,1 -p batch_size=50,100`.
 
     Prints mean and spread of validation accuracy over the seeds, best first, and draws them. The
     same command goes on where a sweep was stopped.
     """
-    chosen = study.find_notebooks([notebook])[0]
+    chosen = _chosen([notebook])[0]
     values = study.read_overrides(parameters)
-    place = _place(jobs, dask)
+    place = _place(jobs, dask, patience)
     planned = sweep_module.plan(chosen, profile, values, seeds, out, place.locate)
-    said = _data_line(planned.jobs, place)
-    click.echo(said)
+    click.echo(_data_line(planned.jobs))
+    _say_where_progress_is(planned.jobs, place)
     failures = _tell(jobs_module.run(planned.jobs, place)) + study.diverged(planned.jobs)
     runs = sweep_module.runs(planned)
     if runs.val_accuracy.notna().any():
@@ -133,7 +104,7 @@ def sweep(
             click.echo(f"Plot: {sweep_module.draw(runs, planned)}")
         except OSError as error:
             failures.append(f"{planned.picture} can't be written: {error.strerror}")
-    _end(failures, said)
+    _end(failures, _data_line(planned.jobs, ended=True))
 
 
 @main.command("report")
@@ -153,7 +124,7 @@ def print_report(folder: Path, to_keep: bool, refresh: bool, commands: bool) -> 
     for (profile, name), rows in frame.groupby(["profile", "data"]):
         summary = statistics.summary(rows).reset_index()
         if len(summary):  # a search for recipes never looked at the test set
-            click.echo(f"\nprofile {profile}, {data.TITLES[str(name)]}: test accuracy")
+            click.echo(f"\nprofile {profile}, {data.TITLES.get(str(name), name)}: test accuracy")
             click.echo(_readable(summary))
     if commands:
         for run in frame.to_dict("records"):
@@ -172,18 +143,27 @@ def print_report(folder: Path, to_keep: bool, refresh: bool, commands: bool) -> 
 @click.option("--seeds", default=5, show_default=True, help="Runs of each variant, from 0 on.")
 @jobs_option
 @out_option
-def complete_evidence(notebooks: tuple[str, ...], seeds: int, jobs: int, out: Path) -> None:
+@patience_options
+def complete_evidence(
+    notebooks: tuple[str, ...],
+    seeds: int,
+    jobs: int,
+    out: Path,
+    patience: Patience,
+) -> None:
     """Train what results/ lacks: every variant and seed of NOTEBOOKS (all) without its record.
 
     Each variant is trained alone, as by `verify`, and its record goes to results/ at once. What
     was stopped goes on from its last epoch. `report --refresh` then renews the READMEs.
     """
-    chosen = [path.stem for path in study.find_notebooks(notebooks)]
-    place = jobs_module.ThisMachine(jobs)
+    chosen = [path.stem for path in _chosen(notebooks)]
+    place = jobs_module.ThisMachine(jobs, patience)
     planned = again.plan_missing(chosen, seeds, out / "complete")
     click.echo(f"{len(planned)} runs have no record in {records.EVIDENCE.name}/.")
-    failures = _tell(again.complete(planned, place))
-    _end(failures, _data_line(planned, place))
+    if planned:
+        _say_where_progress_is(planned, place)
+        failures = _tell(again.complete(planned, place))
+        _end(failures, _data_line(planned, ended=True))
 
 
 @main.command("verify")
@@ -194,7 +174,8 @@ def complete_evidence(notebooks: tuple[str, ...], seeds: int, jobs: int, out: Pa
     default=data.PROJECT / "runs" / "verify",
     help="Folder for the run.  [default: runs/verify]",
 )
-def verify_record(record: Path, out: Path) -> None:
+@patience_options
+def verify_record(record: Path, out: Path, patience: Patience) -> None:
     """Run the notebook of RECORD (a file of results/) again and compare the test accuracy.
 
     Only the record's own variant is trained, with its profile, seed and number of threads, from
@@ -207,67 +188,67 @@ def verify_record(record: Path, out: Path) -> None:
     kept = again.read(record)
     click.echo(f"{kept['notebook']}, {kept['variant']}, seed {kept['seed']}, made by")
     click.echo(f"  {records.command(kept['notebook'], kept['profile'], kept['seed'] + 1)}")
-    click.echo(f"in {kept['seconds']:.0f} s; training it again …")
-    verdict = again.verify(record, out)
+    click.echo(f"in {kept['seconds']:.0f} s; training it again, with what it prints in the .log in")
+    click.echo(f"  {out.resolve() / records.file_name(kept).removesuffix('.json')}")
+    verdict = again.verify(record, out, patience)
     click.echo(verdict)
     if not verdict.agrees:
         raise click.exceptions.Exit(1)
 
 
 @main.command("data")
-@click.option("--root", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that will hold it.  [default: CIFAR_ROOT, or data]",
+)
 @click.option(
     "--from",
     "source",
     type=click.Path(exists=True, path_type=Path),
-    help="Take it from this cifar-10-python.tar.gz, or the folder it unpacks to.",
+    help="Take it from this cifar-10-python.tar.gz (or .tar, .zip), or the folder it unpacks to.",
 )
-@click.option("--optional", is_flag=True, help="Where it can't be had, say so and go on.")
-def get_data(root: Path | None, source: Path | None, optional: bool) -> None:
+@click.option("--url", help="Download cifar-10-python.tar.gz from this mirror.")
+def get_data(root: Path | None, source: Path | None, url: str | None) -> None:
     """Download CIFAR-10 (170 MB) into data/ (or --root, or CIFAR_ROOT) and check it.
 
     A download that broke or was stopped goes on where it was.
     """
-    named = root or os.environ.get("CIFAR_ROOT")
-    if not (named or IN_CHECKOUT):
+    if source and url:
+        raise click.UsageError("--from takes a copy of this machine, --url downloads: give one")
+    if not (root or os.environ.get("CIFAR_ROOT") or IN_CHECKOUT):
         raise click.ClickException("say where CIFAR-10 shall be: --root FOLDER, or CIFAR_ROOT")
-    folder = Path(named or data.PROJECT / "data")
-    try:
-        target = download.take(source, folder) if source else download.download(folder)
-    except (OSError, ValueError) as error:
-        if not optional or data.locate("auto", folder):  # damaged files would stop the study too
-            raise
-        stand_in = data.TITLES["sketches"]
-        click.echo(f"Data: {stand_in}, because CIFAR-10 can't be had: {error}")
-        return
+    folder = data.root_folder(root)
+    if source:
+        target = download.take(source, folder)
+    else:
+        target = download.download(folder, url) if url else download.download(folder)
     click.echo(f"CIFAR-10 is in {target}")
 
 
-@main.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-def predict(images: tuple[Path, ...]) -> None:
-    """Name the three likeliest classes of each picture in IMAGES, by the kept FinalCNN."""
-    model, record = classify.kept_network()
-    bad = False
-    for path in images:
-        try:
-            (best,) = classify.likeliest(classify.read_picture(path)[None], model, record)
-        except ValueError as error:
-            click.echo(f"Error: {error}", err=True)
-            bad = True
-        else:
-            click.echo(f"{path}: {classify.in_words(best)}")
-    if bad:
-        raise click.exceptions.Exit(1)
+main.add_command(predict)
 
 
-def _place(workers: int, dask: str | None) -> jobs_module.Place:
+def _chosen(names: Sequence[str]) -> list[Path]:
+    """The study's notebooks of these names; what else lies among them is named."""
+    found = study.find_notebooks(names)
+    if others := study.strangers():
+        click.echo(f"Ignored, as the study has no such part: {', '.join(others)}", err=True)
+    return found
+
+
+def _say_where_progress_is(jobs: Sequence[jobs_module.Job], place: jobs_module.Place) -> None:
+    if isinstance(place, jobs_module.ThisMachine):
+        click.echo(f"What a notebook prints is beside it as it runs: {log_of(jobs[0].output)}")
+
+
+def _place(workers: int, dask: str | None, patience: Patience) -> jobs_module.Place:
     if not dask:
-        return jobs_module.ThisMachine(workers)
+        return jobs_module.ThisMachine(workers, patience)
     source = click.get_current_context().get_parameter_source("jobs")
     if source is not click.core.ParameterSource.DEFAULT:
         raise click.UsageError("--jobs is of this machine; with --dask the workers' threads decide")
-    return Cluster(dask)
+    return Cluster(dask, patience)
 
 
 def _tell(outcomes: Iterable[jobs_module.Outcome]) -> list[str]:
@@ -282,16 +263,19 @@ def _tell(outcomes: Iterable[jobs_module.Outcome]) -> list[str]:
     return failures
 
 
-def _data_line(jobs: Sequence[jobs_module.Job], place: jobs_module.Place) -> str:
-    asked = {job.parameters.get("dataset", "auto") for job in jobs}
-    found = {name for name in asked if place.locate(name)}
-    if found == asked:
-        return "Data: CIFAR-10."
-    why = f"because CIFAR-10 is not on {place.name} (`make data` gets it)"
-    if asked - found == {"sketches"}:
-        why = "as asked for"
-    first = "CIFAR-10, and " if found else ""
-    return f"Data: {first}sketches, the drawn stand-in, {why}. They say nothing about CIFAR-10."
+def _data_line(jobs: Sequence[jobs_module.Job], ended: bool = False) -> str:
+    """What the jobs' numbers are of, by their parameters; at their end, by their records."""
+    datasets = {job.parameters.get("dataset", "sample") for job in jobs}
+    if ended:
+        frames = [records.load(job.folder) for job in jobs if job.folder.exists()]
+        datasets = {name for frame in frames for name in frame["data"]} or datasets
+    if "sample" not in datasets:
+        part = any(job.parameters.get("train_size") for job in jobs)
+        return f"Data: CIFAR-10, {'a part of its' if part else 'all 60,000'} images."
+    return (
+        "Data: the sample, 7,000 photographs of CIFAR-10. For all 60,000: `make data`, then "
+        "`python -m cifar_utils run --profile full`."
+    )
 
 
 def _readable(frame: pd.DataFrame) -> str:
@@ -306,10 +290,23 @@ def _end(failures: list[str], said: str) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _with_home(argument: str) -> str:
+    """`--root=~/data` with the home folder in place of `~`, which a shell leaves there."""
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals:
+        return f"{option}={os.path.expanduser(value)}"
+    return os.path.expanduser(argument)
+
+
 def entry(arguments: list[str] | None = None) -> Any:
     """Run the command line; a mistake of the user's is one sentence and exit code 1, 2 or 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what it can't write must not end a study
+            only_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if only_ascii else None, errors="replace")
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return main(arguments, standalone_mode=False)
+        return main([_with_home(each) for each in given], standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -323,5 +320,16 @@ def entry(arguments: list[str] | None = None) -> Any:
         return 130
 
 
+def _begin_again_in_utf8() -> None:
+    """Where Python takes names of files for ASCII (LC_ALL=C PYTHONUTF8=0), start it anew.
+
+    Else a folder called é is no folder to a notebook's kernel. A running Python can't change it.
+    """
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.environ["PYTHONUTF8"] = "1"  # for the processes that it starts, too
+        os.execv(sys.executable, [sys.executable, "-m", "cifar_utils", *sys.argv[1:]])
+
+
 if __name__ == "__main__":
+    _begin_again_in_utf8()
     sys.exit(entry())

@@ -1,63 +1,109 @@
-"""What the study's kept FinalCNN sees in a picture of one's own."""
+"""What a released network sees in a picture of one's own."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
-from cifar_utils import data, models, records
+from cifar_utils import data, models, pictures, records, training
+from cifar_utils.recipe import Recipe
 
 SIDE = 32
 INSTALLED = Path(__file__).with_name("released")  # where a wheel has them (pyproject.toml)
 RELEASED = INSTALLED if INSTALLED.is_dir() else records.EVIDENCE
+FIRST_CHOICE = "FinalCNN"
+
+Network = tuple[nn.Module, dict[str, Any]]  # in evaluation mode, and its record
 
 
-def kept_network(folder: Path = RELEASED) -> tuple[nn.Module, dict[str, Any]]:
+def released(folder: Path = RELEASED) -> dict[str, Path]:
+    """Where the weights of each released network lie: "FinalCNN", …"""
+    return {path.name.partition(".")[0]: path for path in sorted(folder.rglob("*.pt"))}
+
+
+def kept_network(folder: Path = RELEASED, name: str = FIRST_CHOICE) -> Network:
     """The network whose weights lie beside their record, in evaluation mode, and that record.
 
     Raises:
-        FileNotFoundError: there are no weights in the folder.
+        FileNotFoundError: there are no such weights in the folder.
+        ValueError: weights or record do not read, or do not fit each other.
     """
-    weights = next(iter(sorted(folder.rglob("*.pt"))), None)
-    if weights is None:
+    found = released(folder)
+    if not found:
         raise FileNotFoundError(
             f"there are no weights in {folder}; `python -m cifar_utils run 07 --profile full` "
             "trains the network and `python -m cifar_utils report runs/full --keep` keeps it"
         )
-    record = records.read(weights.with_suffix(".json"))
-    model = models.build(record["network"])
-    model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    if name not in found:
+        raise FileNotFoundError(f"no network {name} is released; there are: {', '.join(found)}")
+    return read_network(found[name])
+
+
+def own_network(weights: Path) -> Network:
+    """The network of a run of one's own, from its `weights.pt` and the record beside it.
+
+    Raises:
+        ValueError: one of them is missing, does not read, or is of a variant whose network was
+            made with options: a record does not keep those, and other weights may fit by chance.
+    """
+    model, record = read_network(weights)
+    fresh = models.build(record["network"], seed=record["seed"])
+    told = record["data"]
+    seen = SimpleNamespace(digest=told["digest"], mean=(*told["mean"],), std=(*told["std"],))
+    same = training.digest(fresh, cast(data.Data, seen), Recipe(**record["recipe"]))
+    if same != record["digest"]:
+        raise ValueError(
+            f"{weights} is of {record['variant']!r}, a {record['network']} made with options that "
+            "its record does not keep; choose weights of a network without options"
+        )
+    return model, record
+
+
+def read_network(weights: Path) -> Network:
+    """The network that such weights and the record beside them make, in evaluation mode.
+
+    Raises:
+        ValueError: one of them is missing, does not read or does not fit the other.
+    """
+    if not weights.is_file():
+        raise ValueError(f"{weights} is not there; released are: {', '.join(released())}")
+    beside = (weights.with_suffix(".json"), weights.with_name("record.json"))
+    path = next((path for path in beside if path.is_file()), None)
+    if path is None:
+        raise ValueError(f"{weights} has no record beside it, no {' or '.join(map(str, beside))}")
+    try:
+        record = records.read(path)
+        model = models.build(record["network"])
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not the record of a network: {error}") from error
+    try:
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except Exception as error:  # PyTorch raises nearly anything of a damaged file
+        raise ValueError(f"{weights} does not hold the weights of {record['network']}") from error
     return model.eval(), record
 
 
-def read_picture(path: Path) -> Tensor:
-    """The middle square of a picture, made small: uint8 3×32×32.
+def read_picture(path: str | Path) -> Tensor:
+    """The middle square of a picture, made small: uint8 3×32×32. "-" is standard input.
 
     Raises:
-        ValueError: the file is not there or is not a picture.
+        ValueError: it can't be read; the message is one sentence with its name.
     """
-    try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except FileNotFoundError as error:
-        raise ValueError(f"{path} is not there") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is not a picture that can be read") from error
-    small = ImageOps.fit(upright, (SIDE, SIDE), Image.Resampling.BOX)
+    small = pictures.middle_square(path, SIDE)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
 def likeliest(
-    pictures: Tensor, model: nn.Module, record: dict[str, Any], count: int = 3
+    images: Tensor, model: nn.Module, record: dict[str, Any], count: int = 3
 ) -> list[pd.Series]:
-    """The `count` likeliest classes of each picture (uint8 N×3×32×32) with their probabilities."""
-    inputs = data.normalise(pictures, record["data"]["mean"], record["data"]["std"])
+    """The `count` likeliest classes of each image (uint8 N×3×32×32) with their probabilities."""
+    inputs = data.normalise(images, record["data"]["mean"], record["data"]["std"])
     with torch.inference_mode():
         probabilities = model(inputs).softmax(1)
     return [pd.Series(row, data.CLASSES).nlargest(count) for row in probabilities.numpy()]

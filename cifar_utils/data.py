@@ -1,32 +1,34 @@
-"""CIFAR-10, or a drawn stand-in, as tensors in memory; the splits; the batches."""
+"""CIFAR-10, or the sample of it that comes along, as tensors in memory; the splits; the batches."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
-from cifar_utils import sketches
+from cifar_utils import sample
+from cifar_utils.files import whole_path
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-TITLES = {"cifar10": "CIFAR-10", "sketches": "sketches (stand-in)"}
-DATASETS = ("auto", "cifar10", "sketches")
+TITLES = {"sample": "CIFAR-10 sample", "cifar10": "CIFAR-10"}
 NORMALISATIONS = ("own", "half", "none")
-SKETCHES_POOL, SKETCHES_TEST = 12_000, 2_000
-POOL_SEED, TEST_SEED = 10, 11
+POOL = 50_000  # training images of the whole
+VALIDATION = 5_000  # of them, those that val_size=0 sets aside
+SAMPLE_TRAINING, SAMPLE_VALIDATION = 5_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -84,66 +86,114 @@ class Data:
 
 
 def load(
-    dataset: str = "auto",
+    dataset: str = "sample",
     root: str | Path | None = None,
     train_size: int = 0,
-    val_size: int = 5000,
+    val_size: int = 0,
     seed: int = 0,
 ) -> Data:
     """Read the data set and split it.
 
     Args:
-        dataset: "cifar10", "sketches", or "auto": CIFAR-10 where it is on disk, else the sketches.
-        root: the folder that holds `cifar-10-batches-py`; falls back to the environment variable
-            CIFAR_ROOT, then to `data/` in the project.
+        dataset: "sample", 7,000 photographs of CIFAR-10 that come with this package, or "cifar10",
+            all 60,000 of them.
+        root: the folder that holds `cifar-10-batches-py`, or that one itself; falls back to the
+            environment variable CIFAR_ROOT, then to `data/` in the project. The sample needs none.
         train_size: training images, in equal numbers a class; 0 takes all that are left.
-        val_size: validation images, taken from the training images before `train_size` applies,
-            so that they stay the same for every training size.
-        seed: fixes the split, and nothing else.
+        val_size: validation images; 0 takes the sample's 1,000, or 5,000 of CIFAR-10. They stay
+            the same for every training size.
+        seed: fixes which images are taken, and nothing else.
 
     Raises:
         ValueError: an unknown data set or an impossible size.
         FileNotFoundError: CIFAR-10 was asked for and is not there.
         OSError: a file of CIFAR-10 is missing, cut short or altered; the message names it.
     """
-    check_sizes(train_size, val_size)
+    check_sizes(train_size, val_size, dataset)
     folder = locate(dataset, root)
     if folder:
         pool, test = read_cifar10(folder)
-        return _split("cifar10", pool, test, train_size, val_size, seed, f"{folder}")
-    wanted = train_size + val_size if train_size else SKETCHES_POOL
-    whole_chunks = math.ceil(wanted / sketches.CHUNK) * sketches.CHUNK  # classes balance in one
-    pool = Split(*sketches.draw(min(whole_chunks, SKETCHES_POOL), POOL_SEED))
-    test = Split(*sketches.draw(SKETCHES_TEST, TEST_SEED))
-    data = _split("sketches", pool, test, train_size, val_size, seed, "drawn by cifar_utils")
-    if dataset == "auto":
-        print(
-            "CIFAR-10 is not on this machine (`make data` gets it): "
-            "using sketches, the drawn stand-in. Its numbers say nothing about CIFAR-10."
+        order, asked = stratified_order(pool.labels, seed), val_size or VALIDATION
+        val, train = _take(pool, order[:asked], asked), _take(pool, order[asked:], train_size)
+        source = str(folder)
+    else:
+        train, val, test = (Split(*part) for part in sample.read())
+        train, val = (
+            _take(part, stratified_order(part.labels, seed), size)
+            for part, size in ((train, train_size), (val, val_size))
         )
-    return data
+        source = "comes with cifar_utils"
+    mean, std = channel_statistics(train.images)
+    return Data(dataset, train, val, test, mean, std, _digest(train, val, test), source)
 
 
-def locate(dataset: str = "auto", root: str | Path | None = None) -> Path | None:
-    """The folder CIFAR-10 is read from, or None for the sketches; errors as in `load`."""
-    if dataset not in DATASETS:
-        raise ValueError(f"unknown dataset {dataset!r}; there are: {', '.join(DATASETS)}")
-    folder = Path(root or os.environ.get("CIFAR_ROOT") or PROJECT / "data")
-    present = (folder / CIFAR10.base_folder).exists()
-    if dataset == "cifar10" and not present:
+def locate(dataset: str = "sample", root: str | Path | None = None) -> Path | None:
+    """The folder CIFAR-10 is read from, or None for the sample; errors as in `load`."""
+    if dataset not in TITLES:
+        raise ValueError(f"unknown dataset {dataset!r}; there are: {', '.join(TITLES)}")
+    if dataset == "sample":
+        return None
+    folder = root_folder(root)
+    if not batches_folder(folder).exists():
+        no_folder = "" if folder.is_dir() else ", which is no folder"
         raise FileNotFoundError(
-            f"CIFAR-10 is not in {folder}; run `make data` to download it, or set CIFAR_ROOT to "
-            f"the folder that holds {CIFAR10.base_folder}, or use dataset='sketches'"
+            f"CIFAR-10 is not in {folder}{no_folder}; {_how_to_get(folder)}, or set "
+            f"CIFAR_ROOT to the folder that holds {CIFAR10.base_folder}, or use dataset='sample'"
         )
-    return folder if present and dataset != "sketches" else None
+    return folder
+
+
+def root_folder(root: str | Path | None = None) -> Path:
+    """Where CIFAR-10 is, or will be put: `root`, else CIFAR_ROOT, else `data/`; absolute."""
+    return whole_path(root or os.environ.get("CIFAR_ROOT") or PROJECT / "data")
+
+
+def batches_folder(root: Path) -> Path:
+    """The folder of CIFAR-10's files: in `root`, `root` itself, or in one of the same name in it.
+
+    Of these the first that has every file, else any. Where there is none, its place in `root`.
+    """
+    inside = root / CIFAR10.base_folder
+    folders = (inside, root, inside / CIFAR10.base_folder)
+    held = [sum((folder / name).is_file() for name in files()) for folder in folders]
+    best = folders[held.index(max(held))]  # the first of the fullest
+    return best if max(held) else inside
+
+
+def files() -> dict[str, str]:
+    """The names of CIFAR-10's files and their MD5 sums."""
+    meta = CIFAR10.meta
+    return dict([*CIFAR10.train_list, *CIFAR10.test_list, (meta["filename"], meta["md5"])])
+
+
+def fault(folder: Path) -> str:
+    """Which of CIFAR-10's files in `folder` is missing or altered; "" where none is."""
+    for name, md5 in files().items():
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        try:
+            if not check_integrity(str(path), md5):
+                return f"{path} is cut short or altered (its MD5 differs)"
+        except OSError as error:
+            return f"{path} can't be read ({error.strerror})"
+    return ""
+
+
+class _Files(CIFAR10):  # type: ignore[misc]  # torchvision comes without types
+    """CIFAR-10 in the very folder it is given, whatever that is called."""
+
+    base_folder = ""
 
 
 def read_cifar10(root: Path) -> tuple[Split, Split]:
     """The official training and test images, read by torchvision, whose MD5 check comes first."""
+    folder = batches_folder(root)
     try:
-        pool, test = (CIFAR10(root, train=train) for train in (True, False))
+        pool, test = (_Files(folder, train=train) for train in (True, False))
     except (RuntimeError, EOFError, OSError) as error:
-        raise OSError(_name_bad_file(root)) from error
+        bad = fault(folder) or f"{folder}/* does not read"
+        raise OSError(f"CIFAR-10 file {bad}; {_how_to_mend(folder)}") from error
     return _as_split(pool), _as_split(test)
 
 
@@ -190,33 +240,40 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return pixels
 
 
-def check_sizes(train_size: int, val_size: int) -> None:
+def check_sizes(train_size: int, val_size: int, dataset: str = "sample") -> None:
     """Raise ValueError for a size that cannot be."""
     for name, size in (("train_size", train_size), ("val_size", val_size)):
-        if size < 0:
-            raise ValueError(f"{name} is {size}; it must be 0 or more")
-    if 0 < train_size < 10 or val_size < 10:
-        raise ValueError(
-            f"train_size={train_size}, val_size={val_size}: each needs at least 10 images, "
-            "one a class (train_size=0 means all)"
-        )
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise ValueError(f"{name} is {size!r}; it must be a whole number")
+        if size < 0 or 0 < size < 10:
+            raise ValueError(
+                f"{name} is {size}; it must be 0 (all there are) or at least 10, one a class"
+            )
+    if dataset in TITLES:
+        _check_room(SAMPLE_VALIDATION if dataset == "sample" else POOL, val_size)
+        _check_room(training_images(0, val_size, dataset), train_size)
 
 
-def _split(
-    name: str, pool: Split, test: Split, train_size: int, val_size: int, seed: int, source: str
-) -> Data:
-    left = len(pool) - val_size
-    if left < max(train_size, 10):
+def training_images(train_size: int, val_size: int, dataset: str) -> int:
+    """How many images are trained on."""
+    left = SAMPLE_TRAINING if dataset == "sample" else POOL - (val_size or VALIDATION)
+    return train_size or left
+
+
+def _take(pool: Split, order: NDArray[np.int64], size: int) -> Split:
+    """The first `size` images in an order, 0: all of them."""
+    _check_room(len(order), size)
+    chosen = order[: size or None]
+    return Split(pool.images[chosen], pool.labels[chosen])
+
+
+def _check_room(left: int, size: int) -> None:
+    if left < max(size, 10):
+        wanted = f"{size:,}" if size else "at least 10"
         raise ValueError(
-            f"{TITLES[name]} has {len(pool):,} training images: {val_size:,} for validation leave "
-            f"{max(left, 0):,}, not the {max(train_size, 10):,} asked for; lower train_size or "
-            "val_size"
+            f"{wanted} images were asked for, but only {max(left, 0):,} are left; lower train_size "
+            "or val_size (dataset='cifar10' has more than the sample)"
         )
-    order = stratified_order(pool.labels, seed)
-    chosen = (order[val_size:][: train_size or None], order[:val_size])
-    train, val = (Split(pool.images[places], pool.labels[places]) for places in chosen)
-    mean, std = channel_statistics(train.images)
-    return Data(name, train, val, test, mean, std, _digest(train, val, test), source)
 
 
 def _digest(*splits: Split) -> str:
@@ -232,16 +289,20 @@ def _as_split(source: CIFAR10) -> Split:
     return Split(images.contiguous(), torch.tensor(source.targets))
 
 
-def _name_bad_file(root: Path) -> str:
-    folder = root / CIFAR10.base_folder
-    advice = "delete the folder and run `make data`, or point CIFAR_ROOT to a whole copy"
-    files = [*CIFAR10.train_list, *CIFAR10.test_list]
-    files.append([CIFAR10.meta["filename"], CIFAR10.meta["md5"]])
-    for name, md5 in files:
-        if not (folder / name).is_file():
-            return f"CIFAR-10 file {folder / name} is missing; {advice}"
-        if not check_integrity(str(folder / name), md5):
-            return (
-                f"CIFAR-10 file {folder / name} is cut short or altered (its MD5 differs); {advice}"
-            )
-    return f"CIFAR-10 in {folder} does not read; {advice}"
+def _how_to_get(folder: Path) -> str:
+    archive = folder / CIFAR10.filename
+    if archive.is_file():
+        return f"run `python -m cifar_utils data --from {archive}` to unpack the archive there"
+    return "run `make data` to download it"
+
+
+def _how_to_mend(folder: Path) -> str:
+    """What to do about a bad file; nothing that could cost a good copy."""
+    for name in (CIFAR10.filename, f"{CIFAR10.filename}.part"):
+        for archive in (folder.parent / name, folder / name):
+            if check_integrity(str(archive), CIFAR10.tgz_md5):
+                return (
+                    f"a whole copy is {archive}: `python -m cifar_utils data --from {archive} "
+                    "--root FOLDER` unpacks it into another folder, for CIFAR_ROOT to name"
+                )
+    return f"move {folder} away and run `make data`, or point CIFAR_ROOT to a whole copy"

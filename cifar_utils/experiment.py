@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pandas as pd
@@ -86,10 +87,12 @@ class Experiment:
         if record["digest"] != training.digest(model, data, recipe):
             return None
         try:
-            model.load_state_dict(torch.load(weights, weights_only=True))
+            trained = copy.deepcopy(model)  # what fits in part must not touch the initial weights
+            trained.load_state_dict(torch.load(weights, weights_only=True))
         except Exception as error:
             set_aside(weights, error)
             return None
+        model.load_state_dict(trained.state_dict())
         if self.only:
             path.touch()  # whoever waits for this record is told that it is there and holds
         model.to(choose_device()).to(memory_format=torch.channels_last)
@@ -97,7 +100,8 @@ class Experiment:
 
 
 def _keep(run: Run, folder: Path) -> None:
-    """Write weights, then the record, which so says that the weights are there."""
+    """Write weights, then the record, which so says that the weights are there and its own."""
+    (folder / "record.json").unlink(missing_ok=True)  # of another recipe, with other weights
     weights = {key: value.cpu() for key, value in run.model.state_dict().items()}
     write_whole(folder / "weights.pt", lambda beside: torch.save(weights, beside))
     records.write(run.record, folder / "record.json")

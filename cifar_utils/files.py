@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def set_aside(path: Path, error: Exception) -> None:
     """Rename a file that does not read, and say so; the next one takes its place."""
     aside = path.with_name(f"{path.name}.unreadable")
-    print(f"{path} does not read ({error}); set aside as {aside.name}")
+    reason = textwrap.shorten(str(error), 160, placeholder=" …")  # a line, where PyTorch has many
+    print(f"{path} does not read ({reason}); set aside as {aside.name}")
     os.replace(path, aside)
 
 
@@ -41,6 +43,26 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise OSError(
             f"{folder} can't be written ({error.strerror}); choose another folder"
+        ) from error
+
+
+def whole_path(path: str | Path) -> Path:
+    """A path that means the same from every folder: absolute, `~` replaced by the home folder."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, whatever the system's own encoding.
+
+    Raises:
+        ValueError: it is in another encoding; the message names it.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 (byte {error.start:,} is {error.object[error.start]:#x}); "
+            "save it as UTF-8"
         ) from error
 
 

@@ -4,6 +4,7 @@ far a network's confidence can be believed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,6 +71,12 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10) -> n
     """Counts, C×C: a row a true class, a column a predicted one."""
     counts: np.ndarray = confusion_matrix(labels, predictions, labels=range(classes))
     return counts
+
+
+def above_chance(accuracy: float, images: int, classes: int = 10) -> bool:
+    """Whether an accuracy lies more than two standard errors above that of guessing a class."""
+    chance = 1 / classes
+    return accuracy > chance + 2 * math.sqrt(chance * (1 - chance) / images)
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> pd.DataFrame:

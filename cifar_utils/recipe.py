@@ -77,6 +77,8 @@ class Recipe:
         for name, lowest in (("epochs", 1), ("batch_size", 1), ("padding", 0), ("seed", 0)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
+        if self.seed >= 2**63:
+            raise ValueError(f"seed is {self.seed}; it must be below 2 to the power of 63")
         if not (self.lr > 0 and math.isfinite(self.lr)):
             raise ValueError(f"lr is {self.lr}; it must be above 0")
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):

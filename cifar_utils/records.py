@@ -16,7 +16,7 @@ import pandas as pd
 
 from cifar_utils import metrics, outline
 from cifar_utils.data import PROJECT
-from cifar_utils.files import set_aside, slug, write_whole
+from cifar_utils.files import read_text, slug, write_whole
 from cifar_utils.training import Run
 
 SCHEMA = 1
@@ -24,7 +24,7 @@ EVIDENCE = PROJECT / "results"
 COLUMNS = (
     "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
     "lr", "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "flip_accuracy", "seconds",
-    "diverged", "environment", "history", "confusion",
+    "diverged", "remark", "environment", "history", "confusion",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def write(record: Mapping[str, Any], path: Path) -> None:
     text = json.dumps(record, indent=1, allow_nan=False)
     # one line for each row of numbers: short files, readable differences
     text = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
-    write_whole(path, lambda beside: beside.write_text(text + "\n"))
+    write_whole(path, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is not JSON, of another schema, or lacks a key.
     """
-    record = json.loads(path.read_text())
+    record = json.loads(read_text(path))
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise ValueError(f"not a record of schema {SCHEMA}")
     needed = ("notebook", "variant", "profile", "seed", "digest", "parameters", "recipe", "data",
@@ -72,36 +72,48 @@ def split_profile(label: str) -> tuple[str, list[str]]:
 
 
 def is_evidence(profile: str) -> bool:
-    """Whether runs of a profile count: "full", and "full+train_size=1000…" beside it."""
-    return re.match(r"full(\+train_size=|$)", profile) is not None
+    """Whether runs of a profile count: "full", and "full+train_size=1000+epochs=100" beside it."""
+    return re.fullmatch(r"full(\+train_size=\d+(\+epochs=\d+)?)?", profile) is not None
 
 
 def command(notebook: str, profile: str = "full", seeds: int = 1) -> str:
     """What makes such records: a line for the shell."""
     name, values = split_profile(profile)
+    if name == "search":
+        return f"python benchmarks/recipe_search.py {notebook}"
     words = [f"python -m cifar_utils run {notebook} --profile {name}"]
     words += [f"--seeds {seeds}"] * (seeds > 1) + [f"-p {value}" for value in values]
     return " ".join(words)
 
 
-def load(
-    folder: str | Path = EVIDENCE, notebook: str | None = None, profile: str | None = None
-) -> pd.DataFrame:
-    """All records below a folder, a row a run, sorted; a file that does not read is set aside.
-
-    Columns are COLUMNS: accuracies and metrics are fractions, `lr` is the recipe's (the highest
-    of a schedule), `train_loss` (nats) and `val_accuracy` those of the last epoch, `history` a
-    list of a dict an epoch.
-    """
-    rows = []
+def read_all(folder: str | Path) -> dict[Path, dict[str, Any]]:
+    """All records below a folder by their files; whatever else is JSON there is named."""
+    found = {}
     for path in sorted(Path(folder).rglob("*.json")):
         try:
             record = read(path)
-        except ValueError as error:
-            set_aside(path, error)
-            continue
-        if notebook in (None, record["notebook"]) and profile in (None, record["profile"]):
-            rows.append(_row(record))
+            _row(record)
+        except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+            print(f"skipped {path}: it is not a record that reads ({error})")
+        else:
+            found[path] = record
+    return found
+
+
+def load(
+    folder: str | Path = EVIDENCE, notebook: str | None = None, profile: str | None = None
+) -> pd.DataFrame:
+    """All records below a folder, a row a run, sorted; other files are named and left alone.
+
+    Columns are COLUMNS: accuracies and metrics are fractions, `lr` is the recipe's (the highest
+    of a schedule), `train_loss` (nats) and `val_accuracy` those of the last epoch, `history` a
+    list of a dict an epoch; `remark` says which runs did not learn, and is empty for all others.
+    """
+    rows = [
+        _row(record)
+        for record in read_all(folder).values()
+        if notebook in (None, record["notebook"]) and profile in (None, record["profile"])
+    ]
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     return frame.sort_values(["notebook", "seed"], kind="stable", ignore_index=True)
 
@@ -137,6 +149,24 @@ def evidence(
         f"{_many(_range(seeds), 'seed')} each, {scale(largest)}."
     )
     return outline.in_order(frame)
+
+
+def sources(frame: pd.DataFrame) -> dict[str, str]:
+    """The commands that make the runs of a frame, each with the folder of its records."""
+    found = {}
+    for (notebook, profile), runs in frame.groupby(["notebook", "profile"]):
+        folder = f"search/{notebook}" if profile == "search" else f"{notebook}"
+        made = command(str(notebook), str(profile), int(runs.seed.max()) + 1)
+        found[made] = f"{EVIDENCE.name}/{folder}/"
+    return found
+
+
+def drawn_from(frame: pd.DataFrame) -> str:
+    """What stands under a figure: the records that it shows, and the commands that make them."""
+    made = sources(frame)
+    folders = ", ".join(dict.fromkeys(made.values()))
+    commands = "".join(f"\n  {each}" for each in made)
+    return f"Drawn from {_many(len(frame), 'record')} in {folders}, made by{commands}"
 
 
 def scale(frame: pd.DataFrame) -> str:
@@ -178,7 +208,21 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "train_size": record["data"]["train"],
         "train_loss": _number(last["train_loss"]),
         "val_accuracy": _number(last["val_accuracy"]),
+        "remark": _remark(record),
     }
+
+
+def _remark(record: Mapping[str, Any]) -> str:
+    """What sets a run apart that did not learn; judged by the test images, else the validation."""
+    if record.get("diverged"):
+        return "diverged"
+    accuracy, split = record["test"].get("accuracy"), "test"
+    if accuracy is None:
+        accuracy, split = record["history"][-1]["val_accuracy"], "val"
+    if accuracy is None or not record["data"].get(split):
+        return ""
+    learned = metrics.above_chance(accuracy, record["data"][split])
+    return "" if learned else "not above chance"
 
 
 def _number(value: float | None) -> float:

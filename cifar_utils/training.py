@@ -1,4 +1,4 @@
-"""fit(): the training loop, its history, checkpoint and resume."""
+"""fit(): the training loop, its history, and how a run that was stopped goes on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import record_function as stage
 from tqdm import tqdm
 
-from cifar_utils import augment, metrics
+from cifar_utils import augment, checkpoint, metrics
 from cifar_utils.data import Data, Split, batches
-from cifar_utils.files import set_aside, write_whole
 from cifar_utils.machine import choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters, evaluating
 from cifar_utils.recipe import SCHEDULES, Recipe, make_optimizer
@@ -98,17 +97,19 @@ def fit(
             "images; lower batch_size or raise train_size"
         )
     state = _State(model, data, recipe, choose_device(device))
-    checkpoint = Path(folder) / "checkpoint.pt" if folder else None
+    kept = Path(folder) / "checkpoint.pt" if folder else None
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        if checkpoint and checkpoint.exists():
-            state.restore(checkpoint)
+        if kept and kept.exists():
+            checkpoint.restore(state, kept, state.device)
+            if state.history:
+                print(f"going on after epoch {len(state.history)} of {recipe.epochs}")
         while len(state.history) < recipe.epochs and not state.diverged:
             state.run_epoch()
             if verbose:
                 _print_epoch(state.history[-1], recipe.epochs)
-            if checkpoint:
-                state.save(checkpoint)
+            if kept:
+                checkpoint.save(state.state_dict(), kept)
     model.load_state_dict(state.result.state_dict())
     record = state.record(test)
     if state.diverged and verbose:
@@ -253,9 +254,9 @@ class _State:
                 self.averaged.update_parameters(self.model)
         return logits
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
-        state = {
+    def state_dict(self) -> dict[str, Any]:
+        """All that an epoch changes, and the digest of what determines it."""
+        return {
             "digest": self.digest,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged else {},
@@ -267,29 +268,20 @@ class _State:
             "cuda_random": torch.cuda.get_rng_state_all(),
             "history": self.history,
         }
-        write_whole(path, lambda beside: torch.save(state, beside))
 
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint of the same run; set one aside that does not read."""
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            if state["digest"] != self.digest:
-                print(f"{path} is of another network, recipe or data; starting from the beginning")
-                return
-            self.model.load_state_dict(state["model"])
-            if self.averaged:
-                self.averaged.load_state_dict(state["averaged"])
-            self.scaler.load_state_dict(state["scaler"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.scheduler.load_state_dict(state["scheduler"])
-        except Exception as error:
-            set_aside(path, error)
-            return
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
         self.generator.set_state(state["generator"].cpu())
         torch.set_rng_state(state["random"].cpu())
-        torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda_random"]])
+        here = state["cuda_random"][: torch.cuda.device_count()]
+        torch.cuda.set_rng_state_all([each.cpu() for each in here])
         self.history = state["history"]
-        print(f"going on after epoch {len(self.history)} of {self.recipe.epochs}")
 
     def record(self, test: bool) -> dict[str, Any]:
         """The run as JSON's types; the test set is looked at here and nowhere else."""

@@ -1,4 +1,4 @@
-"""Small data shared by the tests: drawn, so that they need neither CIFAR-10 nor a network."""
+"""Small data shared by the tests: photographs of the sample, which comes with the package."""
 
 import os
 
@@ -20,14 +20,14 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def small() -> data.Data:
-    """400 training, 100 validation, 200 test sketches."""
-    drawn = data.load("sketches", train_size=400, val_size=100)
-    return replace(drawn, test=first(drawn.test, 200))
+    """400 training, 100 validation, 200 test images of the sample."""
+    sample = data.load("sample", train_size=400, val_size=100)
+    return replace(sample, test=first(sample.test, 200))
 
 
 @pytest.fixture(scope="session")
 def tiny(small: data.Data) -> data.Data:
-    """40 training, 20 validation, 20 test sketches, where learning is not what is tested."""
+    """40 training, 20 validation, 20 test images, where learning is not what is tested."""
     splits = {"train": first(small.train, 40), "val": first(small.val, 20)}
     splits["test"] = first(small.test, 20)
     return replace(small, **splits, digest=f"{small.digest}, the first of them")

@@ -122,7 +122,7 @@ def test_bad_input_is_named() -> None:
 
 def test_moves_before_normalisation_and_the_rest_after_give_the_same() -> None:
     images = pictures()
-    small = data.load("sketches", train_size=100, val_size=10)
+    small = data.load("sample", train_size=100, val_size=10)
     for names in ("crop+flip+rotation+cutout", "crop+flip", "flip+crop", "cutout+flip", "none"):
         whole = augment.build(names)
         moves, rest = whole.split()

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,23 @@ def test_likeliest_are_those_of_predict(small: data.Data) -> None:
     for best, values, indices in zip(found, expected.values, expected.indices, strict=True):
         assert best.index.tolist() == [data.CLASSES[i] for i in indices]
         assert best.tolist() == pytest.approx(values.tolist(), abs=1e-6)
+
+
+def test_the_sample_s_own_images_are_named_rightly(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """The released network has about 86 % of the sample's test images right."""
+    test = data.load("sample").test
+    chosen = data.stratified_order(test.labels, seed=0)[:200]
+    paths = [tmp_path / f"{number}.png" for number in chosen]
+    for path, image in zip(paths, test.images[chosen], strict=True):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+    assert not cli.entry(["predict", *map(str, paths)])
+    lines = capsys.readouterr().out.splitlines()
+    told = [re.match(rf"{path}: (\w+) [\d.]+ %, ", line)[1]
+            for path, line in zip(paths, lines, strict=True)]  # fmt: skip
+    names = [data.CLASSES[label] for label in test.labels[chosen]]
+    assert np.mean([one == other for one, other in zip(told, names, strict=True)]) > 0.8
 
 
 def test_what_is_no_picture_is_named_and_the_others_are_classified(

@@ -1,17 +1,24 @@
 import pickle
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torchvision.datasets import CIFAR10
 from torchvision.transforms.v2 import functional as tvf
 
-from cifar_utils import data
+from cifar_utils import data, sample
 
-REAL = data.locate()
-needs_cifar10 = pytest.mark.skipif(REAL is None, reason="CIFAR-10 is not on this machine")
+
+def cifar10_is_here() -> bool:
+    try:
+        return bool(data.locate("cifar10"))
+    except FileNotFoundError:
+        return False
+
+
+needs_cifar10 = pytest.mark.skipif(not cifar10_is_here(), reason="CIFAR-10 is not on this machine")
 
 
 def test_splits_share_no_image_and_have_their_sizes(small: data.Data) -> None:
@@ -34,28 +41,47 @@ def test_order_of_unbalanced_labels_is_a_permutation_with_balanced_prefix() -> N
     assert labels[order[:20]].sum() == 10
 
 
-def test_split_follows_its_seed_and_validation_does_not_follow_the_training_size() -> None:
-    first, again = (data.load("sketches", train_size=100, val_size=50) for _ in range(2))
-    assert first.digest == again.digest
-    assert data.load("sketches", train_size=100, val_size=50, seed=1).digest != first.digest
-    pool = data.Split(torch.arange(200).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).byte().contiguous(),
-                      torch.arange(200) % 10)  # fmt: skip
-    short, long = (data._split("sketches", pool, pool, n, 20, 0, "") for n in (50, 150))
-    assert torch.equal(short.val.images, long.val.images)
-    assert torch.equal(short.train.images, long.train.images[:50])
+@pytest.fixture(params=data.TITLES)
+def dataset(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either data set; CIFAR-10 is a folder of few images."""
+    make_cifar10(tmp_path, monkeypatch)
+    monkeypatch.setenv("CIFAR_ROOT", str(tmp_path))
+    return request.param
 
 
-def test_images_keep_their_labels() -> None:
-    count = 300
-    numbers = (torch.arange(count) % 256).byte().view(-1, 1, 1, 1)
-    images = numbers.expand(-1, 3, 2, 2).contiguous()
-    pool = data.Split(images, torch.arange(count) % 256 % 10)
-    splits = data._split("sketches", pool, pool, 100, 50, 0, "")
-    generator = torch.Generator().manual_seed(0)
-    for split in (splits.train, splits.val):
-        assert torch.equal(split.images[:, 0, 0, 0].long() % 10, split.labels)
-        for chosen, labels in data.batches(split, 7, generator):
-            assert torch.equal(chosen[:, 0, 0, 0].long() % 10, labels)
+def test_a_seed_fixes_which_images_are_taken(dataset: str) -> None:
+    first, again, other = (
+        data.load(dataset, train_size=100, val_size=50, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first.digest == again.digest != other.digest
+    assert not torch.equal(first.val.images, other.val.images)
+    assert torch.equal(first.test.images, other.test.images)
+
+
+def test_validation_images_do_not_follow_the_training_size(dataset: str) -> None:
+    short, long, whole = (data.load(dataset, train_size=n, val_size=20) for n in (50, 150, 0))
+    for each in (short, long):
+        assert torch.equal(each.val.images, whole.val.images)
+        assert torch.equal(each.train.images, whole.train.images[: len(each.train)])
+
+
+def test_images_keep_their_labels(dataset: str, tmp_path: Path) -> None:
+    parts = sample.read() if dataset == "sample" else data.read_cifar10(tmp_path)
+    known = [data.Split(*part) if dataset == "sample" else part for part in parts]
+    label_of = {
+        image.numpy().tobytes(): label.item()
+        for split in known
+        for image, label in zip(split.images, split.labels, strict=True)
+    }
+
+    def right(images: Tensor, labels: Tensor) -> bool:
+        return [label_of[image.numpy().tobytes()] for image in images] == labels.tolist()
+
+    loaded = data.load(dataset, train_size=100, val_size=50)
+    for split in (loaded.train, loaded.val, loaded.test):
+        assert right(split.images, split.labels)
+        batches = data.batches(split, 7, torch.Generator().manual_seed(0))
+        assert all(right(*batch) for batch in batches)
 
 
 def test_batches_give_every_image_once_in_a_new_order_each_time(small: data.Data) -> None:
@@ -94,31 +120,49 @@ def test_normalisations(small: data.Data) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dataset": "mnist"}, "'mnist'.*auto, cifar10, sketches"),
+        ({"dataset": "mnist"}, "unknown dataset 'mnist'; there are: sample, cifar10"),
         ({"train_size": -1}, "train_size is -1"),
         ({"val_size": -5}, "val_size is -5"),
-        ({"train_size": 5}, "at least 10 images"),
-        ({"train_size": 12_000}, "leave 7,000, not the 12,000"),
-        ({"val_size": 13_000}, "leave 0"),
+        ({"train_size": 9}, r"train_size is 9; it must be 0 \(all there are\) or at least 10"),
+        ({"train_size": 5_001}, "5,001 images were asked for, but only 5,000 are left; lower"),
+        ({"val_size": 1_001}, "1,001 images were asked for, but only 1,000 are left; lower"),
+        ({"dataset": "cifar10", "val_size": 191}, "at least 10 images were .* only 9 are left"),
+        ({"dataset": "cifar10"}, "5,000 images were asked for, but only 200 are left; lower"),
     ],
 )
-def test_bad_arguments_are_named(arguments: dict, message: str) -> None:
+def test_bad_arguments_are_named(
+    arguments: dict, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_cifar10(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match=message):
-        data.load(**{"dataset": "sketches", **arguments})
+        data.load(root=tmp_path, **arguments)
 
 
-def test_the_stand_in_is_said_aloud(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+def test_the_sample_is_taken_unless_another_is_asked_for_and_says_what_it_is(
+    dataset: str, capsys: pytest.CaptureFixture
+) -> None:
+    loaded = data.load()
+    assert str(loaded) == "CIFAR-10 sample: 5,000 training, 1,000 validation, 1,000 test images"
+    assert (loaded.name, loaded.source) == ("sample", "comes with cifar_utils")
+    assert loaded.digest == data.load("sample", "elsewhere", 5_000, 1_000).digest
+    assert data.load(val_size=10).val.labels.sort().values.tolist() == list(range(10))
+    assert not capsys.readouterr().out
+
+
+def test_cifar10_that_is_missing_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CIFAR_ROOT", str(tmp_path))
-    loaded = data.load("auto", train_size=50, val_size=20)
-    assert loaded.name == "sketches" and "stand-in" in loaded.title
-    assert "stand-in" in capsys.readouterr().out
-    with pytest.raises(FileNotFoundError, match="make data"):
+    with pytest.raises(FileNotFoundError) as missing:
         data.load("cifar10")
+    assert str(missing.value) == (
+        f"CIFAR-10 is not in {tmp_path}; run `make data` to download it, or set CIFAR_ROOT to the "
+        "folder that holds cifar-10-batches-py, or use dataset='sample'"
+    )
+    assert not list(tmp_path.iterdir())
 
 
-def make_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, per_batch: int = 40) -> Path:
+def make_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, levels: int = 256) -> Path:
     """A small folder in CIFAR-10's format whose MD5 sums torchvision is told to expect."""
     folder = root / CIFAR10.base_folder
     folder.mkdir()
@@ -126,8 +170,8 @@ def make_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, per_batch: int = 4
     lists = {"train_list": [f"data_batch_{i}" for i in range(1, 6)], "test_list": ["test_batch"]}
     for attribute, names in lists.items():
         for name in names:
-            content = {"data": random.integers(0, 256, (per_batch, 3072), dtype=np.uint8),
-                       "labels": [i % 10 for i in range(per_batch)]}  # fmt: skip
+            content = {"data": random.integers(0, levels, (40, 3072), dtype=np.uint8),
+                       "labels": [i % 10 for i in range(40)]}  # fmt: skip
             (folder / name).write_bytes(pickle.dumps(content))
         sums = [[name, md5(folder / name)] for name in names]
         monkeypatch.setattr(CIFAR10, attribute, sums)
@@ -150,7 +194,12 @@ def test_cifar10_is_read_pixel_by_pixel(tmp_path: Path, monkeypatch: pytest.Monk
     raw = pickle.loads((folder / "test_batch").read_bytes())
     assert np.array_equal(test.images.numpy().reshape(40, 3072), raw["data"])
     assert test.labels.tolist() == raw["labels"]
-    assert data.load("auto", tmp_path, val_size=50).name == "cifar10"
+    monkeypatch.setenv("CIFAR_ROOT", str(tmp_path / "elsewhere"))
+    loaded = data.load("cifar10", tmp_path, val_size=50)
+    assert (loaded.name, loaded.source) == ("cifar10", str(tmp_path))
+    assert torch.equal(loaded.test.images, test.images)
+    taken = torch.cat([loaded.train.images, loaded.val.images])
+    assert torch.equal(taken.flatten(1).sort(0).values, pool.images.flatten(1).sort(0).values)
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
@@ -165,17 +214,14 @@ def test_a_bad_cifar10_file_is_named(
     else:
         path.write_bytes(content[:-9] if damage == "short" else b"X" + content[1:])
     word = "missing" if damage == "missing" else "cut short or altered"
-    for dataset in ("cifar10", "auto"):
-        with pytest.raises(OSError, match=f"{name} is {word}.*make data"):
-            data.load(dataset, tmp_path, val_size=50)
+    with pytest.raises(OSError, match=f"{name} is {word}.*make data"):
+        data.load("cifar10", tmp_path, val_size=50)
 
 
-def test_an_empty_folder_is_an_error_and_not_the_stand_in(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / CIFAR10.base_folder).mkdir()
     with pytest.raises(OSError, match="data_batch_1 is missing"):
-        data.load("auto", tmp_path)
-    shutil.rmtree(tmp_path / CIFAR10.base_folder)
-    assert data.locate("auto", tmp_path) is None
+        data.load("cifar10", tmp_path)
 
 
 @needs_cifar10

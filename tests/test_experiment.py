@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from cifar_utils import data, models, records, statistics, training
+from cifar_utils import data, metrics, models, records, statistics, training
+from cifar_utils.batch import study
 from cifar_utils.experiment import Experiment
 from cifar_utils.recipe import Recipe
 
@@ -47,7 +49,7 @@ def test_a_record_holds_what_others_rely_on(run: Do, tmp_path: Path) -> None:
     assert record == done.record == records.read(tmp_path / "p-0.5" / "record.json")
     assert (record["notebook"], record["variant"], record["seed"]) == ("05_dropout", "p = 0.5", 0)
     assert record["profile"] == "quick" and record["parameters"] == 52_202
-    assert record["data"]["name"] == "sketches" and record["data"]["train"] == 40
+    assert record["data"]["name"] == "sample" and record["data"]["train"] == 40
     assert set(record["test"]) == {"accuracy", "precision", "recall", "f1", "roc_auc", "mcc"}
     assert np.sum(record["confusion"]) == 20 and record["recipe"]["lr"] == 1e-3
     assert {"python", "torch", "threads", "processor", "code"} <= set(record["environment"])
@@ -133,3 +135,31 @@ def test_a_record_that_holds_is_told_to_who_waits_for_it_by_its_time(
     assert path.stat().st_mtime_ns == written
     run(only="p = 0.5")
     assert path.stat().st_mtime_ns > written
+
+
+def test_a_run_that_did_not_learn_is_marked(tiny: data.Data, run: Do, tmp_path: Path) -> None:
+    run("lost", optimizer="sgd", lr=1e9)
+    run("guesses", optimizer="muon", lr=1e6)
+    network = models.build("SimpleCNN")
+    learner = Recipe(epochs=12, batch_size=10, lr=3e-3)
+    easy = replace(tiny, val=tiny.train, test=tiny.train)  # what it has seen, it knows
+    learns = Experiment("05_dropout", out=tmp_path).run("learns", network, easy, learner)
+    searched = {**learns.record, "variant": "searched", "test": {}}  # by its validation images
+    records.write(searched, tmp_path / "searched" / "record.json")
+    frame = records.load(tmp_path).set_index("variant")
+    assert np.isfinite(frame.train_loss["guesses"]) and frame.train_loss["guesses"] > 1e6
+    expected = {"guesses": "not above chance", "lost": "diverged", "learns": "", "searched": ""}
+    assert frame.remark.to_dict() == expected
+    summary = study.summary_table([SimpleNamespace(folder=tmp_path)]).set_index("variant")
+    assert summary.remark.to_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "images", "expected"),
+    [(0.10, 10_000, False), (0.105, 10_000, False), (0.107, 10_000, True),
+     (0.107, 1_000, False), (0.13, 1_000, True), (0.05, 10_000, False), (0.2, 20, False)],
+)  # fmt: skip
+def test_chance_reaches_two_standard_errors_above_a_tenth(
+    accuracy: float, images: int, expected: bool
+) -> None:
+    assert metrics.above_chance(accuracy, images) is expected

@@ -24,17 +24,24 @@ def write_all(folder: Path, *kept: dict) -> None:
         records.write(each, folder / records.file_name(each))
 
 
-def test_load_sets_aside_what_does_not_read_and_keeps_the_rest(
+def test_load_names_what_is_no_record_and_leaves_it_as_it_is(
     record: dict, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     write_all(tmp_path, record)
-    for name, text in (("half", "{"), ("other", "[1, 2]"), ("old", '{"schema": 0}'),
-                       ("poor", '{"schema": 1, "variant": "x"}')):  # fmt: skip
-        (tmp_path / f"{name}.json").write_text(text)
+    others = {"half": "{", "other": "[1, 2]", "old": '{"schema": 0}', "word": '"a"',
+              "poor": '{"schema": 1, "variant": "x"}', "latin": "{\xe9}",
+              "empty": json.dumps({**record, "history": []}),
+              "odd": json.dumps({**record, "test": None})}  # fmt: skip
+    for name, text in others.items():
+        (tmp_path / f"{name}.json").write_bytes(text.encode("latin-1"))
+    (tmp_path / "folder.json").mkdir()
+    before = sorted(tmp_path.rglob("*"))
     frame = records.load(tmp_path)
     assert frame.variant.tolist() == ["p = 0.5"]
     said = capsys.readouterr().out
-    assert all(f"{name}.json does not read" in said for name in ("half", "other", "old", "poor"))
+    for name in (*others, "folder"):
+        assert f"skipped {tmp_path / name}.json: it is not a record that reads (" in said
+    assert sorted(tmp_path.rglob("*")) == before
     assert records.load(tmp_path, notebook="01_baseline").empty
     assert records.load(tmp_path, profile="full").empty
 

@@ -117,10 +117,14 @@ def test_predict_keeps_the_mode_and_permutes_with_its_input(small: data.Data) ->
 
 
 def test_learning_needs_the_labels_of_the_images(small: data.Data) -> None:
-    recipe = Recipe(epochs=12, batch_size=50, lr=3e-3)
+    recipe = Recipe(epochs=8, batch_size=50, lr=3e-3)
     run = fit(small_net(name="NotSimpleCNN"), small, recipe, verbose=False)
-    assert run.history.train_accuracy.iloc[-1] > 0.9
-    assert run.test["accuracy"] > 0.25
+    assert run.history.train_accuracy.iloc[-1] > 0.5
+    assert run.test["accuracy"] > 0.3
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(0))
+    others = replace(small, train=data.Split(small.train.images, small.train.labels[order]))
+    misled = fit(small_net(name="NotSimpleCNN"), others, recipe, verbose=False)
+    assert misled.test["accuracy"] < 0.2
     assert run.confusion == _confusion(run, small)
     predicted = torch.tensor([int(digit) for digit in run.record["predicted"]])
     assert (predicted == small.test.labels).float().mean() == pytest.approx(run.test["accuracy"])
@@ -246,7 +250,7 @@ def test_the_digest_follows_what_determines_the_numbers(small: data.Data) -> Non
         training.digest(model, small, replace(recipe, seed=1)),
         training.digest(model, small, replace(recipe, precision="bfloat16")),
         training.digest(model, small.with_normalisation("half"), recipe),
-        training.digest(model, data.load("sketches", train_size=300, val_size=100), recipe),
+        training.digest(model, data.load("sample", train_size=300, val_size=100), recipe),
     ]
     assert len({base, *others}) == 7
 

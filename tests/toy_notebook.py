@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from cifar_utils.batch import study
 
 PARAMETERS = """
-dataset: str = "sketches"  # the data
+dataset: str = "sample"  # the data
 train_size: int = 100  # training images
 val_size: int = 50  # validation images
 epochs: int = 1  # passes
@@ -43,7 +43,7 @@ while Path(hold).is_file():
 accuracy = min(0.5 + lr + seed / 100, 1)
 record = {"schema": 1, "notebook": notebook, "variant": "plain", "profile": profile,
           "seed": seed, "digest": "", "parameters": 1, "recipe": {"epochs": 1, "lr": lr},
-          "data": {"name": "sketches", "train": 100, "val": 1000},
+          "data": {"name": "sample", "train": 100, "val": 1000},
           "history": [{"train_loss": 1.0, "val_accuracy": accuracy}],
           "test": {"accuracy": 0.0123}, "confusion": [], "seconds": 1,
           "environment": {"threads": os.environ.get("OMP_NUM_THREADS")},
@@ -61,7 +61,7 @@ def write(path: Path, *cells: str) -> None:
     """A notebook; its first cell holds the parameters."""
     first, *others = (new_code_cell(cell.strip()) for cell in cells)
     first.metadata["tags"] = ["parameters"]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    kernel = {"name": "cifar10-env", "display_name": "of its author", "language": "python"}
     metadata = {"kernelspec": kernel}
     nbformat.write(new_notebook(cells=[first, *others], metadata=metadata), path)
 
@@ -71,7 +71,7 @@ def write_study(folder: Path, *names: str) -> None:
     (folder / "profiles").mkdir(parents=True)
     for name in names:
         write(folder / f"{name}.ipynb", PARAMETERS, f"notebook = {name!r}\n{PRETEND}", AFTER)
-    profile = {"dataset": "sketches", "log": str(folder / "log"), "hold": str(folder / "hold")}
+    profile = {"dataset": "sample", "log": str(folder / "log"), "hold": str(folder / "hold")}
     (folder / "profiles" / "quick.yaml").write_text(json.dumps(profile))
 
 
@@ -89,4 +89,6 @@ def rows(said: str) -> list[list[str]]:
 def use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a folder's notebooks and profiles for the study's."""
     monkeypatch.setattr(study, "NOTEBOOKS", folder)
+    names = tuple(path.stem for path in sorted(folder.glob("*.ipynb")))
+    monkeypatch.setattr(study, "NAMES", names)
     monkeypatch.setattr(study, "PROFILES", folder / "profiles")

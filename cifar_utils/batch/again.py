@@ -7,8 +7,6 @@ as soon as the variant has its record.
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from cifar_utils import data, outline, records
 from cifar_utils.batch import jobs as jobs_module
 from cifar_utils.batch import keep, study
+from cifar_utils.batch.execute import PATIENCE, Patience
 from cifar_utils.batch.jobs import Job, Outcome, Place
 from cifar_utils.files import slug
 
@@ -104,7 +103,7 @@ def read(path: Path) -> dict[str, Any]:
 def plan_again(path: Path, out: Path) -> Job:
     """The notebook of the record at `path`, ready to train that record's variant alone.
 
-    Its folder below `out` is made anew.
+    Its folder below `out` is made anew once the job has it to itself.
 
     Raises:
         ValueError: not a record, or one of a notebook, profile or parameter that is no more.
@@ -113,13 +112,13 @@ def plan_again(path: Path, out: Path) -> Job:
     record = read(path)
     data.locate(record["data"]["name"])
     folder = out.resolve() / records.file_name(record).removesuffix(".json")
-    shutil.rmtree(folder, ignore_errors=True)
     names = {key: record[key] for key in ("notebook", "variant", "profile", "seed")}
     job = plan_variant(**names, folder=folder)
-    return replace(job, parameters={**job.parameters, "dataset": record["data"]["name"]})
+    parameters = {**job.parameters, "dataset": record["data"]["name"]}
+    return replace(job, parameters=parameters, anew=True)
 
 
-def verify(path: Path, out: Path) -> Verdict:
+def verify(path: Path, out: Path, patience: Patience = PATIENCE) -> Verdict:
     """Make the record at `path` again and compare.
 
     Raises:
@@ -128,7 +127,7 @@ def verify(path: Path, out: Path) -> Verdict:
     """
     job, record = plan_again(path, out), read(path)
     threads = record["environment"]["threads"]  # another number of them rounds otherwise
-    place = jobs_module.ThisMachine(max(1, (os.cpu_count() or 1) // threads))
+    place = jobs_module.ThisMachine(1, patience, threads)
     (outcome,) = jobs_module.run([job], place)
     if outcome.error:
         raise ValueError(f"{path.name} was not made again: {outcome.error} (see {job.output})")
@@ -157,8 +156,8 @@ def _accuracy(record: Mapping[str, Any]) -> float:
 def _other_seeds(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The records in results/ of the same notebook, variant and profile."""
     same = ("notebook", "variant", "profile")
-    files = sorted((records.EVIDENCE / record["notebook"]).glob("*.json"))
-    return [each for each in map(records.read, files) if all(each[k] == record[k] for k in same)]
+    kept = records.read_all(records.EVIDENCE / record["notebook"])
+    return [each for each in kept.values() if all(each[k] == record[k] for k in same)]
 
 
 def _check_recipe(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:

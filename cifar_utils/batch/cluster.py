@@ -11,6 +11,8 @@ import asyncio
 import logging
 import platform
 import re
+import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -24,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from tqdm import tqdm
 
-from cifar_utils.batch.execute import Execution
+from cifar_utils.batch.execute import PATIENCE, Execution, Patience
+from cifar_utils.batch.kernel import require_asserts
 from cifar_utils.files import code_digest, write_whole
 
 if TYPE_CHECKING:  # jobs imports PyTorch, which takes a scheduler seconds and is of no use to it
@@ -34,6 +37,10 @@ ANSWER_SECONDS = 15
 FETCH_SECONDS = 600  # for some megabytes over a slow network
 KEPT = ("checkpoint.pt", "weights.pt", "record.json")  # a record says that weights are there
 OF_A_RUN = re.compile(rf"(?!\.+/)[\w.+-]+/({'|'.join(map(re.escape, KEPT))})")  # variant/file
+LOST = (
+    "lost while it was asked, most likely for too little memory: it takes about 1 GB to import "
+    "PyTorch there (dask worker --memory-limit), and the worker's log says more"
+)
 INSTALL = "start it in this project's environment (pip install -e .[dask])"
 
 Answer = tuple[dict[str, bytes], str | None, float]  # files by path, error, seconds
@@ -45,7 +52,7 @@ class Cluster:
     name = "the cluster's workers"
     slots = 256  # jobs handed to the scheduler at once, each waited for by a thread here
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, patience: Patience = PATIENCE) -> None:
         """Connect to the scheduler at `address` ("tcp://10.0.0.1:8786", "10.0.0.1:8786").
 
         Raises:
@@ -59,8 +66,8 @@ class Cluster:
             raise ValueError("--dask needs dask; install it: pip install -e .[dask]") from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are told below
         warnings.simplefilter("ignore", VersionMismatchWarning)  # so are versions
-        self.address = address
-        self._here: dict[str, bool] = {}
+        self.address, self._patience = address, patience
+        self._found: set[str] = set()
         self._left = threading.Event()
         _expect_scheduler(address)
         self._client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
@@ -72,41 +79,28 @@ class Cluster:
             raise
         threading.Thread(target=self._tell_when_deserted, daemon=True).start()
 
-    def locate(self, dataset: str) -> bool:
-        """Whether `dataset` means CIFAR-10 on the workers.
+    def locate(self, dataset: str) -> None:
+        """Make sure that every worker has the data set.
 
         Raises:
-            ValueError: a worker has no such data, or the workers differ.
+            ValueError: a worker lacks it; the message names the worker and says what to do.
         """
-        if dataset == "sketches":  # drawn anywhere; to ask costs a worker PyTorch's import
-            return False
-        if dataset not in self._here:
-            answers = self._ask_workers(_has_cifar10, dataset)
-            for worker, answer in answers.items():
-                if isinstance(answer, Exception):
-                    raise ValueError(f"{worker}: {answer}")
-            if len(set(answers.values())) > 1:
-                without = ", ".join(worker for worker, has in answers.items() if not has)
-                raise ValueError(
-                    f"CIFAR-10 is on some workers, but not on {without}; run `make data` there, or "
-                    "set -p dataset=sketches"
-                )
-            self._here[dataset] = all(answers.values())
-        return self._here[dataset]
+        if dataset == "sample" or dataset in self._found:  # the sample comes with the package
+            return
+        for worker, answer in self._ask_workers(_locate, dataset).items():
+            if isinstance(answer, Exception):
+                raise ValueError(f"{worker}: {answer}")
+        self._found.add(dataset)
 
     def execute(self, job: Job) -> Outcome:
         """Have a worker run the job, and write what it gives back."""
         from cifar_utils.batch.jobs import Outcome
 
-        parameters = dict(job.parameters)
         start = time.monotonic()
         try:
-            if "dataset" in parameters:  # settled here: a worker that comes later may lack CIFAR-10
-                here = self.locate(parameters["dataset"])
-                parameters["dataset"] = "cifar10" if here else "sketches"
             task = self._client.submit(
-                work, job.notebook.name, job.notebook.read_bytes(), parameters,
-                _pack(job.folder), pure=False,
+                work, job.notebook.name, job.notebook.read_bytes(), dict(job.parameters),
+                _pack(job.folder), self._patience, pure=False,
             )  # fmt: skip
             # its state is of this process alone, so no lost connection can make this wait hang
             while task.status == "pending" and not self._left.wait(0.1):
@@ -140,7 +134,8 @@ class Cluster:
             answers["the scheduler"] = error
         for member, answer in answers.items():
             if isinstance(answer, Exception):
-                raise ValueError(f"{member} can't run this project ({answer}); {INSTALL}")
+                advice = "" if str(answer) == LOST else f"; {INSTALL}"
+                raise ValueError(f"{member} can't run this project ({answer}){advice}")
             for name, ours in _versions().items():
                 if answer[name] != ours:
                     raise ValueError(
@@ -151,7 +146,10 @@ class Cluster:
     def _ask_workers(self, question: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """What a function gives, or raises, on every worker."""
         answers = self._client.run(question, *arguments, on_error="return")
-        return {f"the worker {address}": answer for address, answer in answers.items()}
+        return {
+            f"the worker {address}": OSError(LOST) if _is_lost(answer) else answer
+            for address, answer in answers.items()
+        }
 
     def _tell_when_deserted(self) -> None:
         """Jobs wait for a worker as long as there is none; not without a word."""
@@ -170,6 +168,13 @@ class Cluster:
         return f"{type(error).__name__}: {error}"
 
 
+def _is_lost(answer: Any) -> bool:
+    """Whether a worker's answer is that its connection broke, as it does when its process dies."""
+    from distributed.comm.core import CommClosedError
+
+    return isinstance(answer, CommClosedError | ConnectionError | EOFError)
+
+
 def _expect_scheduler(address: str) -> None:
     """Raise OSError where no scheduler answers in time.
 
@@ -181,10 +186,35 @@ def _expect_scheduler(address: str) -> None:
         if kind != "Scheduler":
             raise OSError(f"a {kind} is there")
     except Exception as error:  # refused, silent, an address that can't be read, not dask
+        if "ssl_context" in str(error) or _speaks_tls(address):
+            why = f" ({error})" if address.startswith("tls://") else ""
+            raise OSError(
+                f"the scheduler at {address} wants TLS{why}: give its address as tls://HOST:PORT, "
+                "and name the certificates in dask's configuration, distributed.comm.tls"
+            ) from error
+        late = isinstance(error, TimeoutError) or "imed out" in str(error)
+        how = f" within {ANSWER_SECONDS} s" if late else f" ({error or type(error).__name__})"
         raise OSError(
-            f"no dask scheduler answers at {address} within {ANSWER_SECONDS} s; start one with "
-            "`dask scheduler` and give the address that it prints"
+            f"no dask scheduler answers at {address}{how}; start one with `dask scheduler` and "
+            "give the address that it prints"
         ) from error
+
+
+def _speaks_tls(address: str) -> bool:
+    """Whether the server at an address begins a TLS connection, whoever may then use it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        host, _, port = address.rpartition("//")[2].rpartition(":")
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1) as plain,
+            context.wrap_socket(plain),
+        ):
+            return True
+    except ssl.SSLError as error:  # an alert is said in TLS; anything else is another protocol
+        return "ALERT" in (error.reason or "")
+    except (OSError, ValueError):
+        return False
 
 
 async def _identity(address: str) -> Mapping[str, Any]:
@@ -201,7 +231,11 @@ async def _identity(address: str) -> Mapping[str, Any]:
 
 
 def work(
-    name: str, notebook: bytes, parameters: Mapping[str, Any], files: Mapping[str, bytes]
+    name: str,
+    notebook: bytes,
+    parameters: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    patience: Patience,
 ) -> Answer:
     """Execute a notebook on the worker this is called on, going on from the `files` of a run."""
     from distributed import get_worker
@@ -213,7 +247,8 @@ def work(
         records.mkdir()
         for path, content in files.items():
             _write_bytes(records / path, content)
-        execution = Execution(source, output, {**parameters, "out": str(records)}, threads=1)
+        told = {**parameters, "out": str(records)}
+        execution = Execution(source, output, told, threads=1, patience=patience)
         while not execution.ended(timeout=1):
             if _nobody_waits():
                 execution.stop()
@@ -231,14 +266,15 @@ def _nobody_waits() -> bool:
     return task is None or task.state == "cancelled"
 
 
-def _has_cifar10(dataset: str) -> bool:
+def _locate(dataset: str) -> str:
     from cifar_utils.data import locate
 
-    return bool(locate(dataset))
+    return str(locate(dataset))
 
 
 def _versions() -> dict[str, str]:
-    """What must be the same everywhere for one table of numbers."""
+    """What must be the same everywhere for one table of numbers; ValueError without asserts."""
+    require_asserts()
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
         "dask.distributed": version("distributed"),

@@ -6,37 +6,75 @@ requests repeat a request but not a body that broke off half-way; hence `_transf
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import re
 import shutil
+import string
 import sys
-import tarfile
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
+from filelock import FileLock, Timeout
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 from tqdm import tqdm
 
-from cifar_utils.data import read_cifar10
-from cifar_utils.files import check_writable
+from cifar_utils.batch import archives
+from cifar_utils.data import batches_folder, read_cifar10
+from cifar_utils.files import check_writable, whole_path
 
 FIRST_ANSWER_SECONDS = 6  # all tries together; 15 are allowed, and Python's start takes its part
 STALL_SECONDS = 10  # without one byte, once the host has answered
 WAITS = (1, 2, 4, 8, 16)  # seconds; from the beginning again after a try that brought new bytes
 CHUNK = 1 << 16
 PASSING = (408, 416, 425, 429)  # answers below 500 that another request may not get
+BYTES = 170_498_071  # of the archive, where a host does not say it
+LINE_SECONDS = 30  # between two lines of progress, where there is no terminal
+PART = f"{CIFAR10.filename}.part"
+LOCK = ".cifar-10.lock"
+UNPACKING = ".unpacking-"  # how the folder begins that becomes CIFAR-10's once it is whole
 
 
 class Interrupted(ConnectionError):
     """A transfer that another try may finish."""
+
+
+class Lines:
+    """Progress in lines, for a log: one at each tenth, and every LINE_SECONDS between."""
+
+    def __init__(self, done: int, total: int) -> None:
+        """`done` of `total` bytes are there already."""
+        self.done = self.first = done
+        self.total = total
+        self.start = self.told = time.monotonic()
+
+    def update(self, count: int) -> None:
+        """So many bytes more have come."""
+        tenth = self._tenth()
+        self.done += count
+        if self._tenth() == tenth and time.monotonic() < self.told + LINE_SECONDS:
+            return
+        self.told = time.monotonic()
+        line = tqdm.format_meter(
+            self.done, self.total, self.told - self.start, initial=self.first, unit="B",
+            unit_scale=True,
+            bar_format="CIFAR-10: {percentage:.0f} % of {total_fmt}B, {rate_fmt}, {remaining} left",
+        )  # fmt: skip
+        print(line, file=sys.stderr, flush=True)
+
+    def _tenth(self) -> int:
+        return 10 * self.done // self.total
 
 
 def download(root: Path, url: str = CIFAR10.url) -> Path:
@@ -45,60 +83,115 @@ def download(root: Path, url: str = CIFAR10.url) -> Path:
     What came before a transfer broke stays in `root` as `cifar-10-python.tar.gz.part`: the next
     try, or the next call, goes on from there.
 
+    Args:
+        root: the folder that will hold `cifar-10-batches-py`, or that one itself.
+        url: of `cifar-10-python.tar.gz`; a mirror's must give the same bytes.
+
     Raises:
         ConnectionError: no answer in FIRST_ANSWER_SECONDS, or no try after WAITS brought more.
-        ValueError: what came is not CIFAR-10 (its MD5 differs), twice.
+        ValueError: what came is not CIFAR-10 (its MD5 differs), twice; or no such address can be.
         OSError: a file of CIFAR-10 that is there already is missing or altered, or `root` can't
             be written.
     """
-    part = root / f"{CIFAR10.filename}.part"
-    target = _install(root, lambda: _fetch(url, part))
-    part.unlink(missing_ok=True)
-    return target
+    if not re.match(r"https?://[^/\s\[]", url):
+        raise ValueError(
+            f"{url!r} is no address of the web: it must begin with http:// or https://; a file of "
+            "this machine is taken with --from"
+        )
+    folder = _root(root)
+    return _install(folder, lambda: _fetch(quote(url, safe=string.punctuation), folder / PART))
 
 
 def take(source: Path, root: Path) -> Path:
     """Copy CIFAR-10 from this machine into `root`, whole or not at all, and return its path.
 
     Args:
-        source: `cifar-10-python.tar.gz`, the folder it unpacks to, or a folder that holds either.
-        root: the folder that will hold `cifar-10-batches-py`.
+        source: `cifar-10-python.tar.gz`, or another archive of its files, the folder it unpacks
+            to, or a folder that holds either.
+        root: as in `download`.
 
     Raises:
         FileNotFoundError: there is no CIFAR-10 in `source`.
         ValueError: a file in `source` is missing or altered; the message names it.
-        OSError: as in `download`.
+        OSError: as in `download`, or `source` can't be read.
     """
-    return _install(root, lambda: _checked(_find(source)))
+    return _install(_root(root), lambda: archives.find(whole_path(source)))
+
+
+def _root(root: Path) -> Path:
+    """`root`; where it is a place for the folder of CIFAR-10's files itself, the one above."""
+    folder = whole_path(root)
+    new = folder.name == CIFAR10.base_folder and not folder.exists()
+    return folder.parent if new else folder
 
 
 def _install(root: Path, get: Callable[[], Path]) -> Path:
-    """Copy what `get` returns beside its place, an archive unpacked; move it there if it is right.
+    """Write what `get` finds beside its place; move it there if it is right.
 
-    Nothing but a part is written before `get` returns: a kill while it waits leaves no more.
+    Nothing but a part and a lock is written before `get` returns: a kill while it waits leaves no
+    more.
     """
-    target = root / CIFAR10.base_folder
-    if os.path.lexists(target):
-        read_cifar10(root)  # raises where a file is missing or altered
-        return target
+    if there := _already(root):
+        return there
     try:
         check_writable(root)
-        found = get()
-        with tempfile.TemporaryDirectory(dir=root, prefix=".unpacking-") as beside:
-            folder = Path(beside) / CIFAR10.base_folder
-            folder.mkdir()
-            _copy(found, folder)
-            if fault := _fault(folder):
-                raise ValueError(f"{fault}; nothing was kept")
-            folder.rename(target)
+        with _alone(root):
+            return _already(root) or _put(get(), root)
     except OSError as error:
         if error.errno is None:  # it has its sentence already
             raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        room = "it needs 350 MB there: free them, or " * full
         raise OSError(
-            f"CIFAR-10 can't be put into {root} ({error}); it needs 350 MB there: free them, or "
-            "choose another folder with --root"
+            f"CIFAR-10 can't be put into {root} ({error}); {room}choose another folder with --root"
         ) from error
+
+
+def _already(root: Path) -> Path | None:
+    """The folder of CIFAR-10's files, if there is one; it must be whole, or OSError is raised."""
+    folder = batches_folder(root)
+    if not os.path.lexists(folder):
+        return None
+    read_cifar10(root)
+    _tidy(root)
+    (root / PART).unlink(missing_ok=True)
+    return folder
+
+
+def _put(found: Path, root: Path) -> Path:
+    """Write the files of `found` into `root`: only where all of them are right."""
+    target = root / CIFAR10.base_folder
+    with tempfile.TemporaryDirectory(dir=root, prefix=UNPACKING) as beside:
+        folder = Path(beside) / CIFAR10.base_folder
+        folder.mkdir()
+        for name, content in archives.contents(found):
+            (folder / name).write_bytes(content)
+        folder.rename(target)
+    (root / PART).unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """While no other call is at work in `root`; it says so where it has to wait for one."""
+    lock = FileLock(root / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"another call is getting CIFAR-10 into {root}; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        _tidy(root)
+        yield
+    finally:
+        (root / LOCK).unlink(missing_ok=True)  # while it is held: who waits makes a new one
+        lock.release()
+
+
+def _tidy(root: Path) -> None:
+    """Remove what calls that were killed have left half unpacked."""
+    for left in root.glob(f"{UNPACKING}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _fetch(url: str, part: Path) -> Path:
@@ -108,6 +201,8 @@ def _fetch(url: str, part: Path) -> Path:
     """
     if check_integrity(str(part), CIFAR10.tgz_md5):
         return part
+    kept = f"; {_size(part):,} bytes are there" if _size(part) else ""
+    print(f"CIFAR-10 (170 MB) from {url} into {part.parent}{kept}", file=sys.stderr, flush=True)
     for _ in range(2):
         _transfer(url, part)
         if check_integrity(str(part), CIFAR10.tgz_md5):
@@ -115,8 +210,8 @@ def _fetch(url: str, part: Path) -> Path:
         part.unlink()
         print("what came is not CIFAR-10 (its MD5 differs) and was thrown away", file=sys.stderr)
     raise ValueError(
-        f"what {url} sends is not CIFAR-10: its MD5 differs; nothing was kept. If this network has "
-        "a log-in page, log in first; a copy you have is taken with --from"
+        f"what {url} sends is not {CIFAR10.filename}: its MD5 differs; nothing was kept. If this "
+        "network has a log-in page, log in first; a copy you have is taken with --from"
     )
 
 
@@ -137,7 +232,7 @@ def _transfer(url: str, part: Path) -> None:
             kept = f" The {_size(part):,} bytes that came are kept." if _size(part) else ""
             raise ConnectionError(
                 f"CIFAR-10 does not come from {url} ({reason}); try again later, or take a copy "
-                f"you have with --from.{kept}"
+                f"you have with --from, or a mirror's with --url.{kept}"
             ) from reason
         print(f"{reason}; trying again in {waits[0]} s", file=sys.stderr)
         time.sleep(waits.pop(0))
@@ -159,20 +254,34 @@ def _open(url: str, part: Path, seconds: float) -> HTTPResponse:
     thread.start()
     thread.join(max(seconds, 0))
     answer = outcome[0] if outcome else TimeoutError(f"no answer in {seconds:.1f} s")
+    proxy = _proxy(url)
     if isinstance(answer, HTTPError):
         if answer.code == 416:  # there are no bytes after these: they are not CIFAR-10's
-            part.unlink()
+            part.unlink(missing_ok=True)
         elif answer.code < 500 and answer.code not in PASSING:
+            who = f"{url}, asked through {proxy}," if proxy else url
             raise ConnectionError(
-                f"{url} answers {answer.code} {answer.reason}: CIFAR-10 is not to be had there; "
-                "take a copy you have with --from"
+                f"{who} answers {answer.code} {answer.reason}: CIFAR-10 is not to be had there; "
+                "take a copy you have with --from, or a mirror's with --url"
             ) from answer
     if isinstance(answer, OSError | HTTPException):
         said = answer if isinstance(answer, HTTPError) else getattr(answer, "reason", answer)
-        raise Interrupted(str(said)) from answer
+        raise Interrupted(f"{proxy}: {said}" if proxy else str(said)) from answer
     if isinstance(answer, Exception):
         raise answer
+    if not isinstance(answer, HTTPResponse):
+        raise ConnectionError(f"{url} leads to {answer.url}, which is no address of the web")
     return answer
+
+
+def _proxy(url: str) -> str:
+    """The proxy that a request for `url` goes to, and where it was set; "" where it is direct."""
+    address = urlsplit(url)
+    proxy = getproxies().get(address.scheme, "")
+    if not proxy or proxy_bypass(address.netloc.rpartition("@")[2]):
+        return ""
+    place = proxy.rpartition("://")[2].rpartition("@")[2]  # without a password
+    return f"the proxy {place.rstrip('/')} ({address.scheme}_proxy)"
 
 
 def _append(answer: HTTPResponse, part: Path) -> None:
@@ -182,16 +291,18 @@ def _append(answer: HTTPResponse, part: Path) -> None:
         part.unlink()
         raise Interrupted("the host sent other bytes than it was asked for")
     total = None if answer.length is None else offset + answer.length
+    shown = total or BYTES
+    lines = None if sys.stderr.isatty() else Lines(offset, shown)
     with (
         answer,
         part.open("ab" if offset else "wb") as file,
         tqdm(
-            desc="CIFAR-10", total=total, initial=offset, unit="B", unit_scale=True, disable=None
+            desc="CIFAR-10", total=shown, initial=offset, unit="B", unit_scale=True, disable=None
         ) as bar,
     ):
         for chunk in _chunks(answer):
             file.write(chunk)
-            bar.update(len(chunk))
+            (lines or bar).update(len(chunk))
     if total is not None and _size(part) < total:
         raise Interrupted(f"the connection broke after {_size(part):,} of {total:,} bytes")
 
@@ -206,64 +317,3 @@ def _chunks(answer: HTTPResponse) -> Iterator[bytes]:
 
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
-
-
-def _find(source: Path) -> Path:
-    """The archive or the folder of files that `source` is or holds."""
-    if (source / CIFAR10.base_folder).is_dir():
-        return source / CIFAR10.base_folder
-    if (source / CIFAR10.filename).is_file():
-        return source / CIFAR10.filename
-    if source.is_file() or any((source / name).exists() for name in _sums()):
-        return source
-    raise FileNotFoundError(
-        f"there is no CIFAR-10 in {source}: neither {CIFAR10.filename} nor {CIFAR10.base_folder}"
-    )
-
-
-def _checked(found: Path) -> Path:
-    """`found`, if its sums are right."""
-    if found.is_dir():
-        if fault := _fault(found):
-            raise ValueError(f"{fault}; nothing was copied. `make data` downloads CIFAR-10")
-    elif not check_integrity(str(found), CIFAR10.tgz_md5):
-        raise ValueError(
-            f"{found} is cut short or altered, or is not {CIFAR10.filename} (its MD5 differs); "
-            "nothing was copied. `make data` downloads CIFAR-10; an archive packed otherwise can "
-            "be unpacked and its folder given instead"
-        )
-    return found
-
-
-def _copy(found: Path, folder: Path) -> None:
-    if found.is_dir():
-        for name in _sums():
-            shutil.copyfile(found / name, folder / name)
-    else:
-        _unpack(found, folder)
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Write CIFAR-10's files into `folder`; whatever else the archive holds is left in it."""
-    wanted = {f"{CIFAR10.base_folder}/{name}": folder / name for name in _sums()}
-    with tarfile.open(archive, "r|gz") as tar:
-        for member in tar:
-            if member.name in wanted and member.isfile() and (content := tar.extractfile(member)):
-                with wanted[member.name].open("wb") as file:
-                    shutil.copyfileobj(content, file)
-
-
-def _sums() -> dict[str, str]:
-    """The names of CIFAR-10's files and their MD5 sums."""
-    meta = CIFAR10.meta
-    return dict([*CIFAR10.train_list, *CIFAR10.test_list, (meta["filename"], meta["md5"])])
-
-
-def _fault(folder: Path) -> str:
-    """Which of CIFAR-10's files in `folder` is missing or altered; "" where none is."""
-    for name, md5 in _sums().items():
-        if not (folder / name).is_file():
-            return f"{folder / name} is missing"
-        if not check_integrity(str(folder / name), md5):
-            return f"{folder / name} is cut short or altered (its MD5 differs)"
-    return ""

@@ -6,7 +6,6 @@ with it. What is done is told by the files alone, so a study goes on wherever it
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +19,11 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from cifar_utils import data, records
-from cifar_utils.batch.execute import Execution
+from cifar_utils.batch.execute import PATIENCE, Execution, Patience
 from cifar_utils.files import check_writable
+from cifar_utils.machine import usable_cores
 
+LOCK = ".lock"
 ROOM = 16_000_000  # bytes: some executed notebooks, weights and checkpoints
 SHOWN = 3
 
@@ -32,12 +33,14 @@ class Job:
     """One notebook, its parameters, and the folder that its output and records go to.
 
     `point` names the combination of values that a sweep tries with it: "lr=0.1, optimizer=sgd".
+    `anew`: whatever stands in the folder is removed before it runs.
     """
 
     notebook: Path
     parameters: Mapping[str, Any]
     folder: Path
     point: str = ""
+    anew: bool = False
 
     @property
     def name(self) -> str:
@@ -67,7 +70,7 @@ class Place(Protocol):
     slots: int
 
     def locate(self, dataset: str) -> object:
-        """Something where CIFAR-10 is what `dataset` means there; errors as `data.locate`."""
+        """Raise ValueError or OSError where the data set is not there, as `data.locate` does."""
 
     def execute(self, job: Job) -> Outcome:
         """Run a job to its end; called from `slots` threads at once."""
@@ -81,20 +84,29 @@ class ThisMachine:
 
     name = "this machine"
 
-    def __init__(self, workers: int) -> None:
-        """Raise ValueError for fewer than one worker."""
+    def __init__(
+        self, workers: int, patience: Patience = PATIENCE, threads: int | None = None
+    ) -> None:
+        """`threads` of each job: by default the cores that may be used, shared out.
+
+        Raises:
+            ValueError: fewer than one worker.
+        """
         if workers < 1:
             raise ValueError(f"--jobs is {workers}; it must be at least 1")
         self.slots = workers
         self.locate = data.locate
+        self._patience = patience
+        self._threads = threads or max(1, usable_cores() // workers)
         self._running: dict[Job, Execution] = {}
         self._stopped = False
 
     def execute(self, job: Job) -> Outcome:
         """Run a job to its end."""
         start = time.monotonic()
-        threads = max(1, (os.cpu_count() or 1) // self.slots)
-        execution = Execution(job.notebook, job.output, job.parameters, threads)
+        execution = Execution(
+            job.notebook, job.output, job.parameters, self._threads, self._patience
+        )
         self._running[job] = execution
         if self._stopped:
             execution.stop()
@@ -119,7 +131,7 @@ def run(jobs: Sequence[Job], place: Place) -> Iterator[Outcome]:
     Raises:
         OSError: a folder that can't be written, or a disk that is full, before anything runs.
     """
-    done = [job for job in jobs if is_done(job)]
+    done = [job for job in jobs if not job.anew and is_done(job)]
     missing = [job for job in jobs if job not in done]
     for job in missing:
         check_writable(job.folder)
@@ -131,7 +143,9 @@ def run(jobs: Sequence[Job], place: Place) -> Iterator[Outcome]:
     def execute(job: Job) -> Outcome:
         under_way.append(job)
         try:
-            with FileLock(job.folder / ".lock", blocking=False):
+            with FileLock(job.folder / LOCK, blocking=False):
+                if job.anew:
+                    _empty(job.folder)
                 return _with_reason(place.execute(job))
         except Timeout:
             taken = f"another run is at work in {job.folder}; wait for its end, or choose another"
@@ -195,6 +209,15 @@ def _records_read(folder: Path) -> bool:
     left = [*folder.glob("*/*.pt"), *folder.glob("*/record.json*")]
     variants = {path.parent for path in left}
     return all(records.read(variant / "record.json") for variant in variants)
+
+
+def _empty(folder: Path) -> None:
+    """Remove all but the lock, which the caller holds."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def _full_disk(folder: Path) -> str | None:

@@ -5,25 +5,26 @@ Knows notebooks only by papermill.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
-import papermill
-import yaml
+from papermill.translators import PythonTranslator
 
-from cifar_utils import metrics, records
+from cifar_utils import metrics, outline, records
+from cifar_utils.batch import checks, profiles
 from cifar_utils.batch import jobs as jobs_module
 from cifar_utils.batch.jobs import Job, Outcome, ThisMachine
-from cifar_utils.data import PROJECT, check_sizes, locate
+from cifar_utils.data import PROJECT, locate
 from cifar_utils.files import slug
-from cifar_utils.recipe import Recipe
 
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = NOTEBOOKS / "profiles"
+NAMES = tuple(section.notebook for section in outline.SECTIONS)
 SET_BY_STUDY = {
     "profile": "use --profile",
     "out": "use --out",
@@ -36,17 +37,25 @@ def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
     """The study's notebooks by name ("03_pooling", "03"), or all of them, in order.
 
     Raises:
-        ValueError: an unknown name; the message lists those that exist.
+        ValueError: a name that is none of the study's, or whose file is gone.
     """
-    every = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
     chosen = []
-    for name in names:
-        stem = Path(name).stem
-        matching = [path for key, path in every.items() if stem in (key, key.split("_")[0])]
+    for name in names or NAMES:
+        stem = name.removesuffix(".ipynb").rpartition("/")[2]
+        matching = [each for each in NAMES if stem in (each, each.split("_")[0])]
         if not matching:
-            raise ValueError(f"unknown notebook {name!r}; there are: {', '.join(every)}")
-        chosen += matching
-    return chosen or list(every.values())
+            raise ValueError(f"unknown notebook {name!r}; there are: {', '.join(NAMES)}")
+        chosen += [NOTEBOOKS / f"{each}.ipynb" for each in matching]
+    if gone := [str(path) for path in chosen if not path.is_file()]:
+        raise ValueError(f"the study's notebooks are not all there; get back {', '.join(gone)}")
+    return chosen
+
+
+def strangers() -> list[str]:
+    """Names of what lies among the notebooks and profiles and takes no part in the study."""
+    notebooks = [path.name for path in NOTEBOOKS.glob("*.ipynb") if path.stem not in NAMES]
+    parts = [path.name for path in PROFILES.glob("*.*.yaml")]
+    return sorted(notebooks) + sorted(each for each in parts if each.split(".")[1] not in NAMES)
 
 
 def read_profile(name: str, notebook: str = "") -> dict[str, Any]:
@@ -55,26 +64,9 @@ def read_profile(name: str, notebook: str = "") -> dict[str, Any]:
     Beside `full.yaml` a file `full.07_final.yaml` holds what is other for that notebook.
 
     Raises:
-        ValueError: unknown, not a list of `name: value`, or such a file for an unknown notebook.
+        ValueError: unknown, or not a list of `name: value`.
     """
-    path = Path(name) if Path(name).is_file() else PROFILES / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted({each.name.partition(".")[0] for each in PROFILES.glob("*.yaml")}))
-        raise ValueError(f"unknown profile {name!r}; there are: {known}, or a YAML file's path")
-    for beside in path.parent.glob(f"{path.stem}.*.yaml"):
-        find_notebooks([beside.stem.removeprefix(f"{path.stem}.")])
-    own = path.with_name(f"{path.stem}.{notebook}.yaml")
-    return _read_yaml(path) | (_read_yaml(own) if own.is_file() else {})
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"profile {path} is not YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"profile {path} must be lines of `parameter: value`")
-    return values
+    return profiles.read(profiles.find(PROFILES, name)[0], notebook)
 
 
 def read_overrides(items: Iterable[str]) -> dict[str, str]:
@@ -96,27 +88,49 @@ def read_overrides(items: Iterable[str]) -> dict[str, str]:
     return overrides
 
 
+def parameters_of(notebook: Path) -> dict[str, Any]:
+    """The parameters that a notebook lists, by name, as papermill reads them.
+
+    Raises:
+        ValueError: it is no notebook, or has no cell tagged `parameters`.
+    """
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+        (cell,) = (each for each in cells if "parameters" in each.metadata.get("tags", []))
+    except Exception as error:  # of many kinds, from nbformat and JSON
+        raise ValueError(f"{notebook} is no notebook with one cell tagged parameters") from error
+    return {each.name: each for each in PythonTranslator.inspect(cell)}
+
+
 def typed_parameters(notebook: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` in the types that the notebook's own annotations ask for.
 
     Raises:
         ValueError: a parameter that the notebook does not have, or a value of another type.
     """
-    known = papermill.inspect_notebook(str(notebook))
+    known = parameters_of(notebook)
     typed = {}
     for name, value in values.items():
         if name not in known:
             raise ValueError(
                 f"{notebook.stem} has no parameter {name!r}; it has: {', '.join(known)}"
             )
-        wanted = known[name]["inferred_type_name"]
+        wanted = known[name].inferred_type_name
         try:
             typed[name] = _convert(value, wanted)
-        except ValueError as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{name}={value!r} of {notebook.stem} must be of type {wanted}"
             ) from error
     return typed
+
+
+def all_parameters(notebook: Path, profile: str, overrides: Mapping[str, str]) -> dict[str, Any]:
+    """All parameters of a notebook: its own, those of the profile, those set beside it."""
+    known = parameters_of(notebook)
+    own = {name: ast.literal_eval(each.default) for name, each in known.items()}
+    given = {**read_profile(profile, notebook.stem), **overrides}
+    return own | typed_parameters(notebook, given)
 
 
 def plan(
@@ -137,14 +151,16 @@ def plan(
     """
     if seeds < 1:
         raise ValueError(f"--seeds is {seeds}; it must be at least 1")
-    label = "+".join([Path(profile).stem, *(f"{k}={v}" for k, v in overrides.items())])
+    name = profiles.find(PROFILES, profile)[1]
+    label = "+".join([name, *(f"{key}={value}" for key, value in overrides.items())])
     own = {**overrides, "profile": label}
     typed = {
         notebook: typed_parameters(notebook, read_profile(profile, notebook.stem) | own)
         for notebook in notebooks
     }
     for notebook in notebooks:
-        _check_values(notebook, typed[notebook], locate)
+        every = all_parameters(notebook, profile, own)
+        checks.check_values(notebook.stem, every, seeds, locate)
     jobs = []
     for extra in range(seeds):
         for notebook in notebooks:
@@ -161,10 +177,10 @@ def run(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
 
 
 def summary_table(jobs: Sequence[Job]) -> pd.DataFrame:
-    """A row a run of these jobs: validation accuracy, the six test metrics, seconds."""
+    """A row a run of these jobs: validation accuracy, test metrics, seconds, what is wrong."""
     frames = [records.load(job.folder) for job in jobs if job.folder.exists()]
     frame = pd.concat(frames, ignore_index=True) if frames else records.load(PROJECT / "none")
-    columns = ["notebook", "variant", "seed", "val_accuracy", *metrics.NAMES, "seconds"]
+    columns = ["notebook", "variant", "seed", "val_accuracy", *metrics.NAMES, "seconds", "remark"]
     return frame[columns].rename(columns={"val_accuracy": "validation", "accuracy": "test"})
 
 
@@ -189,16 +205,3 @@ def _convert(value: Any, wanted: str) -> Any:
     if wanted == "str" and isinstance(value, str) or wanted == type(value).__name__:
         return value
     raise ValueError(value)
-
-
-def _check_values(
-    notebook: Path, values: Mapping[str, Any], locate: Callable[[str], object]
-) -> None:
-    known = papermill.inspect_notebook(str(notebook))
-    names = [each.name for each in fields(Recipe) if each.name in known and each.name in values]
-    try:
-        Recipe(**{name: values[name] for name in names})
-        check_sizes(values.get("train_size", 0), values.get("val_size", 5000))
-        locate(values.get("dataset", "auto"))
-    except (ValueError, OSError) as error:
-        raise type(error)(f"{notebook.stem}: {error}") from error

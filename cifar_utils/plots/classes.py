@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike
 
 from cifar_utils import metrics
 from cifar_utils.data import Split
-from cifar_utils.plots.style import colours, legend_below, looks, one_panel, panels, require
+from cifar_utils.plots.style import (
+    colours,
+    legend_below,
+    looks,
+    one_panel,
+    panels,
+    require,
+    say_if_empty,
+)
 
 HATCHES = ("", "//", "..", "xx", "\\\\")
 
@@ -61,8 +69,16 @@ def _grouped_bars(table: pd.DataFrame, ylabel: str, title: str) -> Figure:
 
 
 def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str) -> Figure:
-    """Draw the counts: one row a true class, one column a predicted class."""
+    """Draw the counts: one row a true class, one column a predicted class.
+
+    A run that was not tested, or diverged, has none (an empty list): then the figure says so.
+    """
     counts, side = np.asarray(confusion), len(classes)
+    if not counts.size:
+        figure, ax = one_panel(title, (9, 7.4))
+        say_if_empty(ax, "the run was not tested: there are no counts")
+        ax.set(xticks=[], yticks=[], xlabel="predicted class", ylabel="true class")
+        return figure
     require(counts.shape == (side, side), f"need a matrix {side}×{side}; got {counts.shape}")
     figure, ax = one_panel(title, (9, 7.4))
     sns.heatmap(

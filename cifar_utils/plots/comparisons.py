@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from cifar_utils import statistics
-from cifar_utils.plots.style import legend_below, looks, one_panel, require
+from cifar_utils.plots.style import legend_below, looks, one_panel, require, say_if_empty
 
 FRACTIONS = ("accuracy", "precision", "recall", "f1", "roc_auc", "val_accuracy", "train_accuracy")
 UNITS = dict.fromkeys(FRACTIONS, "%") | {
@@ -62,6 +62,7 @@ def comparison(
             mean, high = means["mean"][name], means["high"][name]
             _draw_mean(ax, mean, high - mean, place - 0.12, ".2f" if unit == "%" else ".4g")
         ticks.append(f"{name}\nn = {n}" + (f", {lost} without a value" if lost else ""))
+    say_if_empty(ax, "no run has a value to draw")
     ax.set(yticks=range(len(ticks)), yticklabels=ticks, ylabel="variant")
     ax.set_ylim(len(ticks) - 0.5, -0.6)
     ax.set_xlabel(f"{metric} ({unit})\ndots: runs; bar: mean and 95 % t-interval")
@@ -132,6 +133,7 @@ def against_size(
         some = frame[frame["variant"] == name]
         ax.plot(some["train_size"], some[metric], ls="", ms=4, alpha=0.5, **look)
         ax.plot(some.groupby("train_size")[metric].mean(), ms=7, label=name, **look)
+    say_if_empty(ax, "no run has a value to draw")
     sizes = sorted(frame["train_size"].unique())
     label = metric.replace("val_", "validation ").replace("_", " ")
     ax.set_xscale("log")
@@ -174,10 +176,12 @@ def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
         at, percent = rows[x].map(dict(zip(values, aside, strict=True))), 100 * rows.val_accuracy
         ax.plot(at, percent, ls="", ms=4, alpha=0.45, **look)
         points = percent.groupby(at).agg(["mean", "std", "count"])
-        n = "–".join(dict.fromkeys(str(count) for count in sorted(points["count"].iloc[[0, -1]])))
+        ends = sorted(points["count"].iloc[[0, -1]]) if len(points) else [0]
+        n = "–".join(dict.fromkeys(map(str, ends)))
         mean, std = points["mean"], points["std"]
         line, label = "-" if numeric else "", f"{name} (n = {n})"
         ax.errorbar(points.index, mean, std, label=label, ls=line, ms=8, capsize=4, **look)
+    say_if_empty(ax, "no run has a value to draw")
     ax.set_xticks(places, [f"{value:g}" if numeric else str(value) for value in values])
     ax.set(xlabel=x + scaled, ylabel="validation accuracy (%)")
     ax.margins(x=0.08)

@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from cifar_utils.plots.style import Look, legend_below, looks, one_panel, panels, require
+from cifar_utils.plots.style import (
+    Look,
+    legend_below,
+    looks,
+    one_panel,
+    panels,
+    require,
+    say_if_empty,
+)
 
 Rows = Sequence[Mapping[str, Any]]  # a history as records keep it: a dict an epoch
 History = pd.DataFrame | Sequence[pd.DataFrame | Rows]  # one run's, or one a seed
@@ -41,8 +49,10 @@ def learning_curves(
         for ax, (training, validation) in ((left, losses), (right, accuracies)):
             _mean_and_band(ax, training, name, several, look | {"ls": "--", "mfc": "white"})
             _mean_and_band(ax, validation, name, several, look | {"ls": "-"})
+    epochs = max(runs.index.max() for table in tables.values() for runs in table.values())
     for ax, label in ((left, "loss (nats)"), (right, "accuracy (%)")):
-        ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, ax.dataLim.x1 + 0.5))
+        say_if_empty(ax, f"no finite {label.split()[0]} to draw")
+        ax.set(xlabel="epoch", ylabel=label, xlim=(0.5, epochs + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if left.get_ylim()[1] > 50:  # else a run on its way to infinity flattens all the others
         left.set(yscale="log", ylabel="loss (nats, logarithmic scale)")
@@ -63,6 +73,7 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
         table = _by_epoch(name, histories[name])
         ax.plot(table["train_loss"], table["val_loss"], label=name, ms=5, **look)
     legend_below(figure, ax.lines)
+    say_if_empty(ax, "no finite loss to draw")
     ax.set(xlim=ax.get_xlim()[::-1], ylim=ax.get_ylim())  # of the paths, not of the diagonal
     ax.axline((0, 0), slope=1, color="0.4", ls=":")
     ax.set(xlabel="training loss (nats, falling to the right)", ylabel="validation loss (nats)")
@@ -119,6 +130,7 @@ def _against_step(series: Mapping[str, ArrayLike], what: str, log: bool, title: 
         require(heights.ndim == 1 and len(heights), f"{what} {name!r} needs one value a step")
         heights[~np.isfinite(heights)] = np.nan
         ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
+    say_if_empty(ax, f"no finite {what} to draw")
     ax.set(xlabel="step (number of updates)", yscale="log" if log else "linear")
     ax.set_ylabel(f"{what} (logarithmic scale)" if log else what)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

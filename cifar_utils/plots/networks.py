@@ -16,7 +16,15 @@ from torch import Tensor
 
 from cifar_utils.models import Shape
 from cifar_utils.plots.images import as_pictures, picture_rows, rescaled, shaded
-from cifar_utils.plots.style import colours, legend_below, looks, one_panel, panels, require
+from cifar_utils.plots.style import (
+    colours,
+    legend_below,
+    looks,
+    one_panel,
+    panels,
+    require,
+    say_if_empty,
+)
 
 
 def filters(weight: Tensor, *, title: str) -> Figure:
@@ -99,8 +107,9 @@ def activation_histograms(
         for name, layers in activations.items()
         for layer, tensor in layers.items()
     }
-    require(finite and all(map(len, finite.values())), "no layers, or one without finite outputs")
-    ends = np.array([np.quantile(array, (0.005, 0.995)) for array in finite.values()])
+    require(finite, "there are no layers to draw")
+    some = [array for array in finite.values() if len(array)] or [np.zeros(1)]
+    ends = np.array([np.quantile(array, (0.005, 0.995)) for array in some])
     edges = np.linspace(ends.min(), ends.max() + 1e-9, 61)
     rows, columns = len(activations), max(map(len, activations.values()))
     size = (max(6, 2.7 * columns + 0.8), 2.2 * rows + 0.9)
@@ -110,6 +119,9 @@ def activation_histograms(
         plt.setp(row[len(activations[name]) :], visible=False)
         for ax, layer in zip(row, activations[name], strict=False):
             array = finite[name, layer]
+            if not len(array):
+                ax.set_title(f"{layer}\nno finite output")
+                continue
             shares = 100 * np.histogram(array, edges)[0] / len(array)
             ax.stairs(shares, edges, fill=True, color=look["color"])
             mean = f"{array.mean():z.2f}".replace("-", "−")
@@ -134,8 +146,7 @@ def response(
     at the top, hollow and off the line; `ceiling` is the end of the axis. `among` is that of
     `learning_curves`.
     """
-    finite = np.isfinite([y for points in series.values() for y in points.values()])
-    require(finite.any(), "there is no finite value to draw")
+    require(series and all(series.values()), "there are no values to draw")
     each_look = looks(series, among)
     figure, ax = one_panel(title, (9, 4.8))
     lost = {}
@@ -145,6 +156,7 @@ def response(
         ax.plot(x, np.where(off, np.nan, y), label=name, ms=7, **each_look[name])
         if off.any():  # a line without points would take room below the axes
             lost[name] = x[off]
+    say_if_empty(ax, "no finite value to draw")
     bottom, top = ax.get_ylim()
     top = ceiling or top
     for name, x in lost.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import cycle
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -23,9 +24,15 @@ MARKERS = "oXs^DvP"  # seven, beside ten colours: seventy variants before a pair
 
 
 def use_style() -> None:
-    """Set the theme of all figures: colour-blind-safe, and 80 dpi so that notebooks stay small."""
+    """Set the theme of all figures: colour-blind-safe, and 80 dpi so that notebooks stay small.
+
+    It begins from matplotlib's own defaults and font, so that no matplotlibrc of the reader's and
+    no font of the system changes a figure. The backend stays as it is.
+    """
+    matplotlib.rcdefaults()
     sizes = {"figure.dpi": 80, "savefig.dpi": 80, "axes.titlesize": 11}
-    sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.95, rc=sizes)
+    theme = {"style": "whitegrid", "palette": "colorblind", "font_scale": 0.95}
+    sns.set_theme(**theme, font="DejaVu Sans", rc=sizes)
 
 
 def colours(names: Iterable[str]) -> dict[str, Colour]:
@@ -74,6 +81,13 @@ def panels(
     lines = (_wrapped(line, int(9 * size[0])) for line in title.splitlines())
     figure.suptitle("\n".join(lines), fontsize=12)
     return figure, axes
+
+
+def say_if_empty(ax: Axes, sentence: str) -> None:
+    """Write a sentence into the middle of a panel in which nothing that is finite was drawn."""
+    if not np.isfinite(ax.dataLim.get_points()).all():
+        look: Look = {"ha": "center", "va": "center", "backgroundcolor": "white"}
+        ax.text(0.5, 0.5, sentence, transform=ax.transAxes, **look)
 
 
 def _wrapped(line: str, width: int) -> str:

@@ -72,12 +72,8 @@ class Picture:
 
     def origin(self) -> dict[str, Any]:
         """Which records it is drawn from: their folders, their number, what makes them."""
-        groups = self.runs.groupby(["notebook", "profile"])
-        folders = [f"{records.EVIDENCE.name}/{book}/" for book in sorted(set(self.runs.notebook))]
-        commands = [
-            records.command(str(notebook), str(profile), int(runs.seed.max()) + 1)
-            for (notebook, profile), runs in groups
-        ]
+        made = records.sources(self.runs)
+        folders, commands = sorted(set(made.values())), list(made)
         if len(folders) == len(outline.SECTIONS):
             folders = [f"{records.EVIDENCE.name}/"]
             seeds = self.runs.seed.max() + 1
@@ -121,21 +117,16 @@ def from_records(frame: pd.DataFrame) -> list[Picture]:
 
 
 def others() -> list[Picture]:
-    """The descent; where CIFAR-10 is on disk, pictures of it."""
-    found = [Picture("descent.gif", _descent)]
-    if data.locate("auto"):
-        images = data.load("cifar10")
-        title = f"{CIFAR}: eight training pictures of each class"
-        found.append(
-            Picture(
-                "samples.png", partial(plots.samples, images.train, images.classes, title=title)
-            )
-        )
-        for name in ("bird", "ship"):
-            first = images.train.images[images.train.labels == images.classes.index(name)][0]
-            title = f"{CIFAR}: a picture, 32 × 32 pixels"
-            draw = partial(plots.picture, first, name, title=title)
-            found.append(Picture(f"CIFAR-10_{name}.png", draw))
+    """The figures that need no record: the descent, and images of the sample."""
+    images = data.load("sample")
+    title = f"{CIFAR}: eight training images of each class"
+    samples = partial(plots.samples, images.train, images.classes, title=title)
+    found = [Picture("descent.gif", _descent), Picture("samples.png", samples)]
+    for name in ("bird", "ship"):
+        first = images.train.images[images.train.labels == images.classes.index(name)][0]
+        title = f"{CIFAR}: an image, 32 × 32 pixels"
+        draw = partial(plots.picture, first, name, title=title)
+        found.append(Picture(f"CIFAR-10_{name}.png", draw))
     return found
 
 

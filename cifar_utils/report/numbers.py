@@ -14,7 +14,7 @@ import pandas as pd
 
 from cifar_utils import metrics, outline, records, statistics
 from cifar_utils.data import PROJECT
-from cifar_utils.files import slug
+from cifar_utils.files import read_text, slug
 from cifar_utils.outline import Question, Section
 from cifar_utils.statistics import Comparison
 
@@ -222,7 +222,7 @@ def _provenance(full: pd.DataFrame) -> dict[str, Any]:
 
 def _speed(path: Path) -> dict[str, Any]:
     """What benchmarks/throughput.py wrote, and its rates beside the plain loop's best."""
-    speed = json.loads(path.read_text())
+    speed = json.loads(read_text(path))
     rates = speed["images_per_second"]
     plain = max(rate for name, rate in rates.items() if name.startswith("plain"))
     speed["rates"] = [[name, f"{rate:,.0f}", f"{rate / plain:.2f}"] for name, rate in rates.items()]
@@ -231,7 +231,7 @@ def _speed(path: Path) -> dict[str, Any]:
 
 def _time(path: Path) -> dict[str, Any]:
     """What benchmarks/time_to_accuracy.py wrote, in means and spreads over seeds."""
-    measured = json.loads(path.read_text())
+    measured = json.loads(read_text(path))
     runs = pd.DataFrame(measured["runs"])
     return {
         "claim": 100 * measured["claim"],

@@ -6,6 +6,8 @@ import nbformat
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
+from cifar_utils import outline
+
 FIGURE = "Figure; the text around it says what it shows."
 
 
@@ -25,8 +27,9 @@ def copy_chapters(app: Sphinx) -> None:
     """
     source = app.srcdir / app.config.book_notebooks
     target = app.srcdir / "notebooks"
-    texts = {path.name: chapter(path) for path in sorted(source.glob("[0-9]*.ipynb"))}
-    start = (source / "start.md").read_text()
+    paths = [source / f"{section.notebook}.ipynb" for section in outline.SECTIONS]
+    texts = {path.name: chapter(path) for path in paths}
+    start = (source / "start.md").read_text(encoding="utf-8")
     texts["start.md"] = start.replace("](", "](/notebooks/")  # from docs/index.md
     target.mkdir(exist_ok=True)
     for old in target.iterdir():
@@ -34,8 +37,8 @@ def copy_chapters(app: Sphinx) -> None:
             old.unlink()
     for name, text in texts.items():
         path = target / name
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def chapter(path: Path) -> str:

@@ -11,13 +11,14 @@ import pytest
 import torch
 import toy_notebook
 from command_line import call
+from filelock import FileLock
 from processes import alive, command_lines, until
 
-from cifar_utils import outline, records
+from cifar_utils import checkpoint, outline, records
 from cifar_utils.batch import again, jobs, keep, study
 
 PARAMETERS = """
-dataset: str = "auto"  # the data
+dataset: str = "sample"  # the data
 train_size: int = 100  # training images
 epochs: int = 1  # passes
 lr: float = 0.001  # learning rate
@@ -32,21 +33,21 @@ import dataclasses
 import os
 import time
 from pathlib import Path
-from cifar_utils import data, models, training
+from cifar_utils import checkpoint, data, models, training
 from cifar_utils.experiment import Experiment
 images = data.load(dataset, train_size=train_size, val_size=50)
 images = dataclasses.replace(images, test=images.val)
 recipe = training.Recipe(epochs, 50, "adam", lr, augmentation="flip", seed=seed)
 experiment = Experiment("01_first", profile, out, only)
 
-def save_and_wait(state, path, save=training._State.save):
+def save_and_wait(state, path, save=checkpoint.save):
     save(state, path)
     if Path(hold).is_file():
         Path(hold).write_text(f"{os.getpid()} {os.getppid()}")
     while Path(hold).is_file():
         time.sleep(0.05)
 
-training._State.save = save_and_wait
+checkpoint.save = save_and_wait
 """
 FIRST = """
 runs = {
@@ -68,12 +69,10 @@ FAST = {"epochs": 2, "train_size": 60, "profile": "full+train_size=60"}
 
 def run_whole(out: Path, **given: object) -> None:
     """All cells of the notebook, in this process."""
-    values = {"dataset": "sketches", "out": str(out)} | given
+    values = {"dataset": "sample", "out": str(out)} | given
     lines = [f"{name} = {value!r}" for name, value in values.items()]
-    from cifar_utils import training
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._State, "save", training._State.save)  # put back afterwards
+        patch.setattr(checkpoint, "save", checkpoint.save)  # put back afterwards
         exec("\n".join([PARAMETERS, *lines, *CELLS[1:]]), {})
 
 
@@ -82,13 +81,15 @@ def study_of_two_seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a notebook, one cell of which looks at what is trained, and its records."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "profiles").mkdir()
-    (folder / "profiles" / "full.yaml").write_text("dataset: sketches\nepochs: 2\n")
+    (folder / "profiles" / "full.yaml").write_text("dataset: sample\nepochs: 2\n")
     toy_notebook.write(folder / "01_first.ipynb", *CELLS)
     torch.set_num_threads(1)
     for seed in (0, 1):
         run_whole(folder / "runs" / f"full-{seed}", seed=seed, **SLOW)
     run_whole(folder / "runs" / "fast", seed=1, **FAST)
-    keep.publish(folder / "runs", folder / "results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keep, "complaint", lambda *_: "")  # this study is not at full scale
+        keep.publish(folder / "runs", folder / "results")
     shutil.rmtree(folder / "runs")
     return folder
 
@@ -103,6 +104,7 @@ def results(
     monkeypatch.setattr(records, "EVIDENCE", copy)
     section = outline.Section("01_first", VARIANTS, (), ())
     monkeypatch.setattr(outline, "SECTIONS", (section,))
+    monkeypatch.setattr(keep, "complaint", lambda *_: "")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in this process
     return copy
 
@@ -141,7 +143,7 @@ def test_what_results_lack_is_trained_alone_goes_on_after_a_kill_and_is_kept(
     hold = tmp_path / "hold"
     hold.touch()
     monkeypatch.setattr(study, "read_profile", lambda *_: {**SLOW, "hold": str(hold),
-                                                           "dataset": "sketches"})  # fmt: skip
+                                                           "dataset": "sample"})  # fmt: skip
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
     lost = results / "01_first" / "last-wide.seed1.json"
     whole = json.loads(before.pop(lost))
@@ -156,13 +158,14 @@ def test_what_results_lack_is_trained_alone_goes_on_after_a_kill_and_is_kept(
     hold.unlink()
     code, said = call(capsys, *arguments)
     assert code == 0 and said.startswith("1 runs have no record in results/."), said
+    assert "\nData: the sample, 7,000 photographs of CIFAR-10." in said
     (executed,) = (tmp_path / "runs").rglob("01_first.ipynb")
     assert "going on after epoch 1 of 2" in executed.read_text()
     assert {path: path.read_bytes() for path in results.rglob("*.json") if path != lost} == before
     assert same_numbers(records.read(lost), whole)
     assert [path.parent.name for path in (tmp_path / "runs").rglob("record.json")] == ["last-wide"]
     code, said = call(capsys, *arguments)
-    assert code == 0 and said.startswith("0 runs have no record in results/.")
+    assert (code, said) == (0, "0 runs have no record in results/.\n")  # nor a word about data
 
 
 BROKEN = """
@@ -244,15 +247,40 @@ def test_another_accuracy_and_another_recipe_end_with_code_1(
     assert code == 1 and said.endswith(changed)
 
 
-def test_a_record_is_made_again_from_the_beginning(results: Path, tmp_path: Path) -> None:
+class Nowhere:
+    """A place that notes what its jobs begin with."""
+
+    name, slots = "nowhere", 1
+
+    def __init__(self) -> None:
+        self.found: list[list[str]] = []
+
+    def execute(self, job: jobs.Job) -> jobs.Outcome:
+        self.found.append([path.name for path in job.folder.rglob("[!.]*")])
+        return jobs.Outcome(job, 1.0)
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_record_is_made_again_from_the_beginning_by_one_call_at_a_time(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     path = results / "01_first" / "last-wide.train_size-60.seed1.json"
-    for _ in range(2):
-        job = again.plan_again(path, tmp_path)
-        assert not job.folder.exists()
-        (job.folder / "last-wide").mkdir(parents=True)
-        (job.folder / "last-wide" / "checkpoint.pt").touch()
+    job = again.plan_again(path, tmp_path)
+    half_done = job.folder / "last-wide" / "checkpoint.pt"
+    half_done.parent.mkdir(parents=True)
+    half_done.touch()
+    with FileLock(job.folder / ".lock"):  # another call is at work there
+        code, said = call(capsys, "verify", path, "--out", tmp_path)
+        taken = f"was not made again: another run is at work in {job.folder}; wait for its end"
+        assert code == 1 and taken in said
+    assert half_done.exists()
+    nowhere = Nowhere()
+    list(jobs.run([again.plan_again(path, tmp_path)], nowhere))
+    assert nowhere.found == [[]] and not half_done.parent.exists()
     assert job.name == "01_first, last, wide, seed 1"
-    told = {"only": "last, wide", "seed": 1, "train_size": 60, "epochs": 2, "dataset": "sketches",
+    told = {"only": "last, wide", "seed": 1, "train_size": 60, "epochs": 2, "dataset": "sample",
             "profile": "full+train_size=60", "out": str(job.folder)}  # fmt: skip
     assert dict(job.parameters) == told
 

@@ -3,14 +3,19 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import nbformat
 import pytest
@@ -27,6 +32,7 @@ try:
 except ImportError:
     distributed = None
 needs_dask = pytest.mark.skipif(not distributed, reason="needs dask: pip install -e .[dask]")
+IP = r"tcp://127\.0\.0\.1:\d+"
 HARD_LIMIT = 300  # seconds of a test, on a machine that has much else to do
 
 
@@ -141,6 +147,60 @@ def test_a_cluster_that_is_not_there_or_not_ready_is_one_sentence(
         until(lambda: workers_at(scheduler) == 0)
 
 
+@contextmanager
+def server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
+    """The address of a server that gives each connection to a function, and closes it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):  # the end
+            while True:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{listening.getsockname()[1]}"
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+
+
+@needs_dask
+def test_a_scheduler_that_wants_tls_and_a_server_of_another_kind_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate it says no, in TLS
+    with server(lambda connection: context.wrap_socket(connection, server_side=True)) as address:
+        wants = f"the scheduler at {address} wants TLS: give its address as tls://HOST:PORT, and"
+        with pytest.raises(OSError, match=wants):
+            cluster._expect_scheduler(address)
+    with pytest.raises(OSError, match="wants TLS .*ssl_context.*name the certificates"):
+        cluster._expect_scheduler(f"tls://{address}")
+    with server(lambda connection: connection.sendall(b"HTTP/1.0 400 Bad\r\n\r\n")) as address:
+        with pytest.raises(OSError, match=f"no dask scheduler answers at {address}") as caught:
+            cluster._expect_scheduler(address)
+    assert "within" not in str(caught.value)  # it did answer
+
+
+@needs_dask
+def test_a_worker_that_dies_while_it_is_asked_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed.comm.core import CommClosedError
+
+    lost = cluster_with({"a": CommClosedError("Stream is closed")}, monkeypatch)
+    said = "the worker a.*: lost while it was asked, most likely for too little memory"
+    with pytest.raises(ValueError, match=said):
+        lost.locate("cifar10")
+    with pytest.raises(ValueError, match=r"the worker a can't run this project \(lost while .*\)$"):
+        lost._expect_same_versions()
+    monkeypatch.setattr(sys, "flags", type("Flags", (), {"optimize": 1}))
+    with pytest.raises(ValueError, match="PYTHONOPTIMIZE"):
+        cluster._versions()  # as a worker's answer
+
+
 @needs_dask
 def test_a_sweep_outlives_ctrl_c_and_a_killed_worker_and_equals_a_local_one(
     notebooks: Path,
@@ -153,8 +213,16 @@ def test_a_sweep_outlives_ctrl_c_and_a_killed_worker_and_equals_a_local_one(
 ) -> None:
     hold = notebooks / "hold"
     hold.touch()
-    workers = [worker_of(launch, scheduler), worker_of(launch, scheduler)]
+    without = tmp_path / "without"
+    without.mkdir()
+    workers = [worker_of(launch, scheduler, CIFAR_ROOT=str(without))]
     arguments = ["--dask", scheduler, "--out", tmp_path / "far"]
+    code, said = call(capsys, "run", "01", "-p", "dataset=cifar10", *arguments)
+    refused = f"Error: 01_first: the worker {IP}: CIFAR-10 is not in {without}; run `make data`"
+    assert code == 1 and re.match(refused, said), said
+    assert not (tmp_path / "far").exists()
+
+    workers.append(worker_of(launch, scheduler))
     with command_lines(tmp_path / "said") as start:
         caller = start("sweep", "01", "-p", "lr=0.01", *arguments)
         until(lambda: len(told(notebooks)) == 1)
@@ -201,23 +269,28 @@ def test_dask_that_is_missing_is_one_sentence(
 
 def cluster_with(answers: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> cluster.Cluster:
     """A cluster whose scheduler has this machine's versions, and whose workers answer so."""
-    client = SimpleNamespace(
-        run=lambda *_, **__: answers, run_on_scheduler=lambda question: question()
-    )
+    run = Mock(return_value=answers)
+    client = SimpleNamespace(run=run, run_on_scheduler=lambda question: question())
     monkeypatch.setattr(cluster.Cluster, "__init__", lambda self: None)
     made = cluster.Cluster()
-    made._client, made._here = client, {}
+    made._client, made._found = client, set()
     return made
 
 
-def test_the_workers_decide_together_what_the_data_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cluster_with({"a": True, "b": True}, monkeypatch).locate("auto") is True
-    assert cluster_with({"a": False, "b": False}, monkeypatch).locate("auto") is False
-    with pytest.raises(ValueError, match="CIFAR-10 is on some workers, but not on the worker b;"):
-        cluster_with({"a": True, "b": False}, monkeypatch).locate("auto")
-    with pytest.raises(ValueError, match="the worker b: CIFAR-10 is not in /x"):
-        missing = FileNotFoundError("CIFAR-10 is not in /x")
-        cluster_with({"a": True, "b": missing}, monkeypatch).locate("cifar10")
+def test_every_worker_must_have_the_data_and_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everywhere = cluster_with({"a": "/data", "b": "/mnt"}, monkeypatch)
+    everywhere.locate("sample")  # comes with the package
+    assert everywhere._client.run.call_count == 0
+    for _ in range(2):
+        everywhere.locate("cifar10")
+    assert everywhere._client.run.call_count == 1
+    missing = FileNotFoundError("CIFAR-10 is not in /x")
+    somewhere = cluster_with({"a": "/data", "b": missing}, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="the worker b: CIFAR-10 is not in /x"):
+            somewhere.locate("cifar10")
 
 
 @needs_dask

@@ -1,6 +1,5 @@
 import errno
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -155,7 +154,8 @@ def test_the_next_call_goes_on_too(host: Host, root: Path) -> None:
     with pytest.raises(ConnectionError, match="The 1,000 bytes that came are kept"):
         download.download(root, host.url)
     assert [path.name for path in root.iterdir()] == [part_of(root).name]
-    assert data.locate("auto", root) is None
+    with pytest.raises(FileNotFoundError):
+        data.locate("cifar10", root)
     download.download(root, host.url)
     assert host.asked[-1] == "bytes=1000-"
     assert_whole(root)
@@ -325,7 +325,8 @@ def test_control_c_keeps_the_part(
     finally:
         signal.signal(signal.SIGINT, previous)
     assert "the same command goes on" in capsys.readouterr().err
-    assert [path.name for path in root.iterdir()] == [part_of(root).name] == seen
+    assert [path.name for path in root.iterdir()] == [part_of(root).name]
+    assert sorted(seen) == sorted([part_of(root).name, download.LOCK])
     assert cli.entry(["data", "--root", str(root)]) is None
     assert host.asked == ["", "bytes=1000-"]
     assert_whole(root)
@@ -343,11 +344,12 @@ def test_a_full_disk_is_named(host: Host, root: Path) -> None:
 def test_a_disk_that_fills_while_unpacking_leaves_the_archive(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fill_up(_: object, file: io.BufferedWriter) -> None:
-        file.write(b"half")
+    def fill_up(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:4])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(shutil, "copyfileobj", fill_up)
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
     with pytest.raises(OSError, match="No space left"):
         download.download(root, host.url)
     assert part_of(root).read_bytes() == host.content and len(list(root.iterdir())) == 1
@@ -401,7 +403,7 @@ def test_a_damaged_file_of_a_copy_is_named(source: Path, root: Path, damage: str
 
 def test_a_cut_archive_is_named(source: Path, root: Path) -> None:
     archive = source / CIFAR10.filename
-    archive.write_bytes(archive.read_bytes()[:-50])
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
     with pytest.raises(ValueError, match=f"{archive} is cut short.*nothing was copied.*make data"):
         download.take(archive, root)
     assert not list(root.iterdir())
@@ -410,36 +412,130 @@ def test_a_cut_archive_is_named(source: Path, root: Path) -> None:
 def test_what_is_no_copy_is_said_so(
     source: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
+    (tmp_path / "other").mkdir()
     with pytest.raises(FileNotFoundError, match="no CIFAR-10 in .*neither cifar-10-python.tar.gz"):
-        download.take(tmp_path, root)
+        download.take(root.parent / "other", root)
     assert cli.entry(["data", "--from", str(tmp_path / "none"), "--root", str(root)]) == 2
     assert "none' does not exist" in capsys.readouterr().err
 
 
-def test_a_file_altered_while_it_is_copied_is_not_kept(
-    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "copyfile", lambda _, to: Path(to).write_bytes(b"half"))
-    with pytest.raises(ValueError, match="data_batch_1 is cut short or altered.*nothing was kept"):
-        download.take(source, root)
-    assert not list(root.iterdir())
-
-
-def test_the_command_says_what_happens_instead(
+def test_the_command_says_in_a_sentence_what_went_wrong(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(download.download, "__defaults__", (host.url,))
-    host.answers = [Answer(status=404)] * 2
-    assert not cli.entry(["data", "--optional", "--root", str(root)])
-    assert "stand-in" in capsys.readouterr().out
+    host.answers = [Answer(status=404)]
     assert cli.entry(["data", "--root", str(root)]) == 1
     said = capsys.readouterr().err
-    assert re.fullmatch(r"Error: .*answers 404 .*--from\n", said)
+    assert re.fullmatch(r"CIFAR-10 .*\nError: .*answers 404 .*--from, or .* --url\n", said)
 
 
-def test_damaged_files_are_an_error_even_where_optional(
-    source: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_damaged_files_are_an_error(source: Path, capsys: pytest.CaptureFixture) -> None:
     (source / CIFAR10.base_folder / "test_batch").unlink()
-    assert cli.entry(["data", "--optional", "--root", str(source)]) == 1
+    assert cli.entry(["data", "--root", str(source)]) == 1
     assert "test_batch is missing" in capsys.readouterr().err
+
+
+def test_a_mirror_is_taken_and_its_bytes_are_checked(
+    host: Host, root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert cli.entry(["data", "--root", str(root), "--url", host.url]) is None
+    assert_whole(root)
+    host.content = b"another data set" * 100
+    assert cli.entry(["data", "--root", str(root / "other"), "--url", host.url]) == 1
+    assert f"what {host.url} sends is not cifar-10-python.tar.gz" in capsys.readouterr().err
+    assert cli.entry(["data", "--from", str(root), "--url", host.url]) == 2
+
+
+def test_the_makefile_hands_a_mirror_on() -> None:
+    makefile = (data.PROJECT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^data:.*\n\t(.*)", makefile, re.MULTILINE)[1]
+    assert recipe.endswith("cifar_utils data $(if $(URL),--url '$(URL)')")
+
+
+@pytest.mark.parametrize("url", ["mirror", "http://", "file:///etc/hosts", "ftp://a/b", "http://["])
+def test_what_is_no_address_is_refused_before_anything_is_written(root: Path, url: str) -> None:
+    with pytest.raises(ValueError, match="is no address of the web.*--from"):
+        download.download(root, url)
+    assert not root.exists()
+
+
+def test_letters_of_any_alphabet_may_stand_in_an_address(host: Host, root: Path) -> None:
+    download.download(root, host.url.replace("cifar", "spiegelung für alle/cifar"))
+    assert_whole(root)
+
+
+@pytest.mark.parametrize("status", [None, 403, 407, 503])
+def test_a_proxy_is_named_without_its_password(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
+    port = host.server_port if status else 9
+    monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{port}/")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies that it was made for
+    host.answers = [Answer(status=status)] * 9 if status else []
+    with pytest.raises(ConnectionError) as caught:
+        download.download(root, "http://mirror.invalid/")
+    assert f"the proxy 127.0.0.1:{port} (http_proxy)" in str(caught.value)
+    assert str(status or "Connection refused") in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_a_terminal_each_tenth_is_a_line(
+    host: Host, root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    download.download(root, host.url)
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first == f"CIFAR-10 (170 MB) from {host.url} into {root}"
+    assert [int(re.search(r"CIFAR-10: (\d+) % of .*/s, \d\d:\d\d left", line)[1]) // 10
+            for line in lines] == list(range(1, 11))  # fmt: skip
+
+
+def test_a_slow_host_is_told_of_every_half_minute(
+    waited: list[float], capsys: pytest.CaptureFixture
+) -> None:
+    lines = download.Lines(0, download.BYTES)
+    for _ in range(24):
+        waited.append(5)
+        lines.update(5 * 66_000)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "CIFAR-10: 1 % of 170MB, 66.0kB/s, 42:33 left" and len(told) == 4
+
+
+def test_a_second_call_waits_for_the_first_and_is_content(
+    host: Host, root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    host.answers = [Answer(pause=0.05)]
+    first = threading.Thread(target=download.download, args=(root, host.url))
+    first.start()
+    while not part_of(root).exists():
+        time.sleep(0.01)
+    assert download.download(root, host.url) == root / CIFAR10.base_folder
+    first.join()
+    assert host.asked == [""]
+    assert f"another call is getting CIFAR-10 into {root}; waiting" in capsys.readouterr().err
+    assert_whole(root)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_killed_call_left_goes_at_the_next(source: Path, root: Path, there: bool) -> None:
+    if there:
+        download.take(source, root)
+    half = root / f"{download.UNPACKING}abc" / CIFAR10.base_folder
+    half.mkdir(parents=True)
+    (half / "data_batch_1").write_bytes(b"half")
+    (root / download.LOCK).touch()
+    (root / download.PART).write_bytes(b"half")
+    download.take(source, root)
+    (root / download.LOCK).unlink(missing_ok=True)  # an empty file that nobody holds
+    assert_whole(root)
+
+
+def test_a_source_that_does_not_read_is_not_the_target_s_fault(
+    source: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, mode: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(OSError, match=f"^{source}/.* can't be read .Input/output error.*--from$"):
+        download.take(source, root)

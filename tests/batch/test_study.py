@@ -12,20 +12,26 @@ import toy_notebook
 from command_line import call, call_once
 from filelock import FileLock
 from processes import PATIENCE, alive, command_lines, until
+from torchvision.datasets import CIFAR10
 from toy_notebook import told
 
 from cifar_utils import records
-from cifar_utils.batch import study
+from cifar_utils.batch import jobs, study
 
 NAMES = ("01_first", "02_second")
+THE_SAMPLE = (
+    "Data: the sample, 7,000 photographs of CIFAR-10. For all 60,000: `make data`, then "
+    "`python -m cifar_utils run --profile full`."
+)
 
 
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("notebooks")
     toy_notebook.write_study(folder, *NAMES)
-    profiles = {"two": "lr: 0.001", "two.02_second": "lr: 0.01", "lost": "lr: 0.1",
-                "lost.09_none": "lr: 0.1", "odd": "width: 3", "list": "- lr"}  # fmt: skip
+    profiles = {"two": "lr: 0.001", "two.02_second": "lr: 0.01", "whole": "dataset: cifar10",
+                "mixed": "dataset: sample", "mixed.01_first": "dataset: cifar10",
+                "odd": "width: 3", "list": "- lr"}  # fmt: skip
     for name, text in profiles.items():
         (folder / "profiles" / f"{name}.yaml").write_text(f"{text}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -57,8 +63,8 @@ def test_run_leaves_notebooks_records_and_one_table(
     runs: tuple[Path, list[str]], capsys: pytest.CaptureFixture
 ) -> None:
     out, (_, said) = runs
-    assert said.splitlines()[0].startswith("Data: sketches, the drawn stand-in")
-    assert said.splitlines()[-1] == said.splitlines()[0]
+    first, *_, last = said.splitlines()
+    assert first == last == THE_SAMPLE
     for name in NAMES:
         for seed in (0, 1):
             folder = out / "quick" / name / f"seed-{seed}"
@@ -103,7 +109,7 @@ def test_report_prints_what_the_records_say(
         1, f"Error: there are no records in {tmp_path / 'empty'}\n",
     )  # fmt: skip
     code, said = call(capsys, "report", runs[0])
-    assert code == 0 and "0.0123" in said and "sketches" in said
+    assert code == 0 and "0.0123" in said and "CIFAR-10 sample" in said
 
 
 def test_a_notebook_that_fails_does_not_stop_the_others_and_a_lost_run_is_told(
@@ -144,8 +150,7 @@ def test_ctrl_c_ends_cleanly_and_the_next_call_goes_on(
 
 BAD = [
     (["run", "09_none"], "unknown notebook '09_none'; there are: 01_first, 02_second"),
-    (["run", "--profile", "slow"], "unknown profile 'slow'; there are: list, lost, odd"),
-    (["run", "--profile", "lost"], "unknown notebook '09_none'"),
+    (["run", "--profile", "slow"], "unknown profile 'slow'; there are: list, mixed, odd"),
     (["run", "--profile", "odd"], "01_first has no parameter 'width'; it has: dataset, train_size"),
     (["run", "--profile", "list"], "must be lines of `parameter: value`"),
     (["run", "-p", "depth=3"], "no parameter 'depth'"),
@@ -186,6 +191,37 @@ def test_cifar10_asked_for_and_absent_is_an_error_before_anything_runs(
     monkeypatch.setenv("CIFAR_ROOT", str(tmp_path))
     code, said = call(capsys, "run", "-p", "dataset=cifar10", "--out", tmp_path / "runs")
     assert code == 1 and f"CIFAR-10 is not in {tmp_path}; run `make data`" in said
+
+
+def test_what_is_no_part_of_the_study_is_named_and_ignored(
+    notebooks: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "run", lambda planned, place: iter(()))
+    strangers = [notebooks / "09_none.ipynb", notebooks / "profiles" / "two.09_none.yaml"]
+    for path in strangers:
+        path.touch()
+    code, said = call(capsys, "run", "--profile", "two", "--out", tmp_path)
+    assert code == 0
+    assert "Ignored, as the study has no such part: 09_none.ipynb, two.09_none.yaml\n" in said
+    for path in strangers:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("profile", "line"), [("whole", "Data: CIFAR-10, all 60,000 images."), ("mixed", THE_SAMPLE)]
+)
+def test_first_and_last_line_say_what_the_numbers_are_of(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    line: str,
+) -> None:
+    (tmp_path / CIFAR10.base_folder).mkdir()
+    monkeypatch.setenv("CIFAR_ROOT", str(tmp_path))
+    monkeypatch.setattr(jobs, "run", lambda planned, place: iter(()))
+    code, said = call(capsys, "run", "--profile", profile, "--out", tmp_path / "runs")
+    assert code == 0 and said.splitlines()[0] == said.splitlines()[-1] == line
 
 
 def test_a_folder_that_cannot_be_written_is_named(

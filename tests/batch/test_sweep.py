@@ -68,8 +68,9 @@ def test_what_is_killed_fails_alone_leaves_nobody_behind_and_is_run_again(
         assert parent.exitcode == 1
         said = (tmp_path / "said").read_text()
         assert f"FAILED 01_first, lr=0.1, hold={hold}" not in said  # what varies is named alone
-        assert "FAILED 01_first, lr=0.1, seed 1: nbclient.exceptions.DeadKernelError" in said
-        assert "FAILED 01_first, lr=0.2, seed 1: papermill was ended by SIGKILL" in said
+        likely = "; too little memory is the likeliest reason: "
+        assert f"FAILED 01_first, lr=0.1, seed 1: the kernel died{likely}" in said
+        assert f"FAILED 01_first, lr=0.2, seed 1: papermill was ended by SIGKILL{likely}" in said
         assert rows(said) == [["0.3", "plain", "1", "81"]]
         finished = contents(tmp_path / "runs" / f"quick+lr-0.3+hold-{slug(str(hold))}+seed-1")
         assert finished
@@ -201,7 +202,7 @@ def test_bad_grids_are_one_sentence_before_anything_runs(
 def frame_of(accuracy: dict[tuple, list[float]], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame([
         dict(zip(names, point, strict=True))
-        | {"variant": "plain", "seed": seed, "data": "sketches", "val_size": 1000,
+        | {"variant": "plain", "seed": seed, "data": "sample", "val_size": 1000,
            "val_accuracy": value}
         for point, values in accuracy.items() for seed, value in enumerate(values)
     ])  # fmt: skip
@@ -226,9 +227,9 @@ def test_the_table_shows_the_decimals_that_mean_something() -> None:
 def test_the_picture_has_the_numbers_on_an_axis_and_the_rest_in_colours() -> None:
     grid = {(lr, name): [0.5 + lr, 0.6 + lr] for lr in (0.1, 0.001, 0.01) for name in ("b", "a")}
     frame = frame_of(grid, ["lr", "optimizer"])
-    figure = plots.sweep(frame, ["lr", "optimizer"], title="T, sketches")
+    figure = plots.sweep(frame, ["lr", "optimizer"], title="T, CIFAR-10 sample")
     (ax,) = figure.axes
-    assert figure.get_suptitle() == "T, sketches"
+    assert figure.get_suptitle() == "T, CIFAR-10 sample"
     assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "lr (logarithmic scale)")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.001", "0.01", "0.1"]
     handles, labels = ax.get_legend_handles_labels()

@@ -19,7 +19,7 @@ from cifar_utils import data, metrics, models, plots, statistics
 # Each kind of figure, small and in matplotlib's own style; one that serves several tests is drawn
 # once.
 
-TITLE = "a title with the name of the data it was drawn from: sketches"
+TITLE = "a title with the name of the data it shows: CIFAR-10 sample"
 NOISE = split([0, 1, 2, 0, 1, 2])
 MAPS = {"Conv2d-1": torch.rand(1, 6, 7, 7), "Linear-2": torch.rand(1, 10)}
 OUTPUTS = {"Conv2d-1": torch.randn(2, 6, 7, 7), "Linear-2": torch.randn(2, 10)}
@@ -114,7 +114,7 @@ def test_rows_of_pictures_are_named(kind: str, names: list[str]) -> None:
 
 # Figures at the size, in the style and with the names that the study draws.
 
-STUDY_TITLE = "What the study draws, with the name of its data at the end (sketches, the stand-in)"
+STUDY_TITLE = "What the study draws, with the name of its data at the end (of the CIFAR-10 sample)"
 LABELS = torch.arange(40) % 10
 SPLIT = data.Split(torch.zeros(40, 3, 32, 32, dtype=torch.uint8), LABELS)
 WRONG = torch.nn.functional.one_hot((LABELS + 1) % 10, 10)

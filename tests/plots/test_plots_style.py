@@ -1,3 +1,7 @@
+import hashlib
+import io
+from pathlib import Path
+
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
@@ -11,6 +15,52 @@ def test_use_style_sets_the_resolution() -> None:
     with matplotlib.rc_context():
         plots.use_style()
         assert plt.rcParams["figure.dpi"] == 80
+
+
+OF_THE_READER = """
+text.usetex: True
+font.family: monospace
+font.size: 23
+mathtext.fontset: cm
+axes.facecolor: 222222
+axes.grid.axis: x
+lines.linewidth: 5
+lines.dash_capstyle: round
+legend.loc: center
+savefig.bbox: tight
+savefig.facecolor: ff0000
+path.sketch: 1, 100, 2
+figure.constrained_layout.h_pad: 1
+image.cmap: jet
+"""
+
+
+def drawn() -> str:
+    """What a figure in the study's style looks like, pixel by pixel."""
+    plots.use_style()
+    figure = plots.learning_rate({"a": [0.1, 0.2, 0.1]}, title="A rate of 10 % and $x^2$")
+    file = io.BytesIO()
+    figure.savefig(file, format="raw")
+    return hashlib.sha256(file.getvalue()).hexdigest()
+
+
+def test_no_matplotlibrc_changes_a_figure_or_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with matplotlib.rc_context():
+        expected = drawn()
+    (tmp_path / "matplotlibrc").write_text(OF_THE_READER)
+    with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
+        monkeypatch.setattr(matplotlib, "rcParamsOrig", plt.rcParams.copy())  # as at the import
+        assert plt.rcParams["text.usetex"]
+        assert drawn() == expected
+
+
+def test_use_style_leaves_the_backend_and_the_font_is_matplotlib_s_own() -> None:
+    with matplotlib.rc_context({"backend": "svg"}):
+        plots.use_style()
+        assert plt.rcParams["backend"] == "svg"
+        assert plt.rcParams["font.family"] == ["DejaVu Sans"]
 
 
 def test_a_name_keeps_its_colour_whatever_follows() -> None:

@@ -21,10 +21,11 @@ from nbformat import v4
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from cifar_utils.batch import study
 from cifar_utils.data import PROJECT
 
 DOCS = PROJECT / "docs"
-NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOKS = study.find_notebooks()
 CORE = "data augment models muon recipe training metrics records experiment statistics descent"
 WIDTHS = {"desktop": 1200, "phone": 390}
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"

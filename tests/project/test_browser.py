@@ -21,10 +21,11 @@ import papermill
 import pytest
 from selenium import webdriver
 
+from cifar_utils.batch import study
 from cifar_utils.data import PROJECT
 
-NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9]*.ipynb"))
-TINY = {"dataset": "sketches", "train_size": 200, "val_size": 50, "epochs": 2}
+NOTEBOOKS = study.find_notebooks()
+TINY = {"dataset": "sample", "train_size": 200, "val_size": 50, "epochs": 2}
 AT_ONCE = 2
 MINUTES = 15  # only ever waited for where the machine is busy with other work
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from cifar_utils.batch import study
 from cifar_utils.data import PROJECT
 
-NOTEBOOKS = sorted((PROJECT / "notebooks").glob("0*.ipynb"))
+NOTEBOOKS = study.find_notebooks()
 OUTSIDE = {"batch", "report", "__main__"}  # of the core, which is all that a notebook imports
 BREACHES = {
     "the core imports batch": ("training.py", "from cifar_utils.batch import study"),

@@ -18,12 +18,17 @@ import pytest
 from PIL import Image
 
 from cifar_utils import classify
-from cifar_utils.data import PROJECT
+from cifar_utils.data import CLASSES, PROJECT
 
 SOURCES = ("cifar_utils", "results/07_final", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 CALLS = """
 import runpy, sys
+from PIL import Image
+from cifar_utils import data
+test = data.load().test  # class by class
+for number in range(0, 1000, 25):
+    Image.fromarray(test.images[number].permute(1, 2, 0).numpy()).save(f"{number:03}.png")
 for line in sys.argv[1:]:  # as `python -m cifar_utils LINE`, one after another
     sys.argv = ["cifar_utils", *line.split()]
     try:
@@ -74,7 +79,8 @@ def said(site: Path, picture: Path) -> str:
     """What the command line says in a folder outside the checkout, to several calls."""
     unset = ("CIFAR_ROOT", "MPLBACKEND")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
-    lines = (f"predict {picture.name}", "--help", *OF_THE_CHECKOUT)
+    own = " ".join(f"{number:03}.png" for number in range(0, 1000, 25))
+    lines = (f"predict {picture.name}", f"predict {own}", "--help", *OF_THE_CHECKOUT)
     done = subprocess.run(
         [sys.executable, "-c", CALLS, *lines],
         cwd=picture.parent,
@@ -155,7 +161,13 @@ def test_it_names_a_picture_outside_the_checkout(site: Path, picture: Path, said
     assert f"\n{site / 'cifar_utils' / '__init__.py'}\n" in said
     model, record = classify.kept_network()
     (best,) = classify.likeliest(classify.read_picture(picture)[None], model, record)
-    assert said.startswith(f"{picture.name}: {classify.in_words(best)}\nexit code 0\nUsage:")
+    assert said.startswith(f"{picture.name}: {classify.in_words(best)}\nexit code 0\n000.png:")
+
+
+def test_it_names_the_images_of_its_own_sample(said: str) -> None:
+    told = dict(re.findall(r"^(\d{3})\.png: (\w+) ", said, re.MULTILINE))
+    right = [CLASSES[int(number) // 100] == name for number, name in told.items()]
+    assert len(right) == 40 and sum(right) > 0.7 * 40
 
 
 def test_what_needs_the_checkout_says_so_in_a_sentence(site: Path, said: str) -> None:
