@@ -1,4 +1,4 @@
-# study · test (its parts: lint walls types unit browser twice nbval/…) · lab · book · data · notebooks ·
+# study · test (its parts: lint walls types unit browser tools twice nbval/…) · lab · book · data · notebooks ·
 # lock · clean. Each makes the virtual environment first.
 PYTHON ?= python3
 VENV := .venv
@@ -7,9 +7,9 @@ READY := $(VENV)/.ready
 # Copies and others that lie beside these are no part of the study: cifar_utils/outline.py.
 NOTEBOOKS := $(patsubst %,notebooks/%.ipynb,01_baseline 02_deeper_batchnorm 03_pooling \
 	04_optimizers 05_dropout 06_augmentation 07_final)
-PARTS := lint walls types unit browser twice $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
+PARTS := lint walls types unit browser tools twice $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
 
-.PHONY: study test unit browser twice types walls lint lab book data notebooks lock clean
+.PHONY: study test unit browser tools twice types walls lint lab book data notebooks lock clean
 .DEFAULT_GOAL := study
 
 $(BIN)/uv:
@@ -32,10 +32,10 @@ study: $(READY)
 # Two jobs of one thread each: faster than one of two, and the threads the notebooks were run with.
 test: $(READY)
 	@echo "$(words $(PARTS)) parts, two at a time: $(PARTS)"
-	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(PARTS)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(PARTS)
 
-# Run a part of the tests: name it, and say at its end how long it took.
-part = @echo "── $@"; start=$$(date +%s); { $(1); }; code=$$?; \
+# Run a part of the tests on one thread: name it, and say at its end how long it took.
+part = @echo "── $@"; export OMP_NUM_THREADS=1; start=$$(date +%s); { $(1); }; code=$$?; \
 	echo "── $@: $$(($$(date +%s) - start)) s$$([ $$code = 0 ] || echo , FAILED)"; exit $$code
 
 lint: $(READY)
@@ -49,10 +49,13 @@ walls: $(READY)
 	$(call part,$(BIN)/lint-imports --no-logo --no-cache)
 
 unit: $(READY)
-	$(call part,$(BIN)/pytest tests -m "not browser and not twice")
+	$(call part,$(BIN)/pytest tests -m "not browser and not tools and not twice")
 
 browser: $(READY)
 	$(call part,$(BIN)/pytest tests -m browser)
+
+tools: $(READY)
+	$(call part,$(BIN)/pytest tests -m tools)
 
 # Every cell of every notebook, run twice in place: the second time says what the first did.
 twice: $(READY)

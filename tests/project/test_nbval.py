@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from cifar_utils import data
 from cifar_utils.batch import study
 
+pytestmark = pytest.mark.tools
 NOTEBOOKS = study.find_notebooks()
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from cifar_utils.data import PROJECT
 
+pytestmark = pytest.mark.tools
 NOTEBOOK = PROJECT / "notebooks" / "05_dropout.ipynb"
 TINY = {"dataset": "sample", "train_size": 200, "val_size": 50, "epochs": 1}
 

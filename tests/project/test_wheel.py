@@ -20,6 +20,7 @@ from PIL import Image
 from cifar_utils import classify
 from cifar_utils.data import CLASSES, PROJECT
 
+pytestmark = pytest.mark.tools
 SOURCES = ("cifar_utils", "results/07_final", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 CALLS = """
