@@ -17,6 +17,7 @@ import click
 import pandas as pd
 import torch
 import yaml
+from torch import nn
 from tqdm import tqdm
 
 from cifar_utils import data, models, records, training
@@ -26,17 +27,19 @@ from cifar_utils.files import slug
 CANDIDATES = Path(__file__).with_name("recipes.yaml")
 KEPT = records.EVIDENCE / "search"
 CHOSEN = "Muon"  # for FinalCNN, by the validation images; notebook 07 says why
+WHITENED = 5_000  # images whose patches whiten a first layer
 CHECKPOINTS = data.PROJECT / "runs" / "search"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe that a notebook's network is tried with."""
+    """A recipe that a notebook's network is tried with, and the network's own options."""
 
     notebook: str
     network: str
     name: str
     recipe: training.Recipe
+    options: dict[str, Any]
 
 
 def read_candidates(path: Path, notebook: str) -> dict[str, Candidate]:
@@ -49,19 +52,29 @@ def read_candidates(path: Path, notebook: str) -> dict[str, Candidate]:
     if notebook not in searches:
         raise click.UsageError(f"no search {notebook!r}; there are: {', '.join(searches)}")
     told = searches[notebook]
-    return {
-        name: Candidate(notebook, told["network"], name, training.Recipe(**told["base"] | changes))
-        for name, changes in told["candidates"].items()
-    }
+    candidates = {}
+    for name, changes in told["candidates"].items():
+        settings = told["base"] | changes
+        options = settings.pop("options", {})
+        recipe = training.Recipe(**settings)
+        candidates[name] = Candidate(notebook, told["network"], name, recipe, options)
+    return candidates
+
+
+def build(candidate: Candidate, images: data.Data) -> nn.Module:
+    """The candidate's network with the initial weights of its seed; see `models.whiten`."""
+    model = models.build(candidate.network, candidate.recipe.seed, **candidate.options)
+    if isinstance(model, models.FastCNN):
+        models.whiten(model.whitening, images.normalise(images.train.images[:WHITENED]))
+    return model
 
 
 def train(candidate: Candidate) -> dict[str, Any]:
     """Train one candidate on one thread, and keep its record."""
     torch.set_num_threads(1)
     recipe, images = candidate.recipe, data.load("cifar10")
-    model = models.build(candidate.network, recipe.seed)
-    file = f"{candidate.notebook}.{slug(candidate.name)}.seed{recipe.seed}.json"
-    kept = KEPT / file
+    model = build(candidate, images)
+    kept = KEPT / candidate.notebook / f"{slug(candidate.name)}.seed{recipe.seed}.json"
     if kept.exists() and records.read(kept)["digest"] == training.digest(model, images, recipe):
         return records.read(kept)
     folder = CHECKPOINTS / candidate.notebook / f"seed-{recipe.seed}"
@@ -99,7 +112,9 @@ def main(notebook: str, names: tuple[str, ...], seeds: int, jobs: int) -> None:
     chosen = [candidates[name] for name in names or candidates]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting = [
-            pool.submit(train, replace(each, recipe=replace(each.recipe, seed=seed)))
+            pool.submit(
+                train, replace(each, recipe=replace(each.recipe, seed=each.recipe.seed + seed))
+            )
             for seed in range(seeds)
             for each in chosen
         ]

@@ -15,7 +15,7 @@ import click
 import pandas as pd
 import torch
 from recipe_search import CANDIDATES, CHOSEN, read_candidates
-from throughput import training_operations
+from throughput import operations
 
 from cifar_utils import data, machine, models, training
 
@@ -46,7 +46,7 @@ def train(images: data.Data, recipe: training.Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "seconds": run.record["seconds"],
-        "operations": training_operations() * len(images.train) * recipe.epochs,
+        "operations": operations(models.build("FinalCNN")) * len(images.train) * recipe.epochs,
         "validation": run.history.val_accuracy.iloc[-1],
         "test": run.test["accuracy"],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -132,22 +132,26 @@ class FinalCNN(NotSimpleCNN):
 class PlainCNN(nn.Module):
     """Convolutions in place of the large linear layer, and no more parameters than FinalCNN.
 
-    Seven 3×3 convolutions with BatchNorm, three of them followed by a max-pooling, then the
-    largest value of each map and one linear layer: 286,602 parameters.
+    Seven 3×3 convolutions with BatchNorm, three of them followed by a pooling, then the largest
+    value of each map and one linear layer: 286,602 parameters. `widths` are the channels of the
+    convolutions, `pooled` the places of those that a 2×2 pooling follows ("max" or "average").
     """
 
     WIDTHS = (32, 48, 64, 80, 88, 88, 80)
-    POOLED = (1, 3, 5)  # a max-pooling comes after these convolutions
+    POOLED = (1, 3, 5)
 
-    def __init__(self) -> None:
+    def __init__(
+        self, widths: Sequence[int] = WIDTHS, pooled: Sequence[int] = POOLED, pool: str = "max"
+    ) -> None:
         super().__init__()
+        pooling = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[pool]
         self.blocks = nn.Sequential()
         fan_in = 3
-        for place, fan_out in enumerate(self.WIDTHS):
+        for place, fan_out in enumerate(widths):
             self.blocks.append(nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False))
             self.blocks.append(nn.BatchNorm2d(fan_out))
-            if place in self.POOLED:
-                self.blocks.append(nn.MaxPool2d(2))
+            if place in pooled:
+                self.blocks.append(pooling(2))
             self.blocks.append(nn.ReLU())
             fan_in = fan_out
         self.pool = nn.AdaptiveMaxPool2d(1)
@@ -158,9 +162,62 @@ class PlainCNN(nn.Module):
         return self.fc(self.pool(self.blocks(images)).flatten(1))
 
 
+class FastCNN(nn.Module):
+    """Seven convolutions that learn fast, after airbench94 (Jordan, 2024).
+
+    1,971,352 parameters that training changes.
+
+    The first, 2×2, is fixed: it makes neighbouring colours uncorrelated (see `whiten`). Six 3×3
+    convolutions begin as the identity as far as their channels go; BatchNorm has no γ, and the
+    logits are divided by 9.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whitening = nn.Conv2d(3, 24, 2)
+        self.whitening.weight.requires_grad_(False)
+        self.blocks = nn.Sequential(nn.GELU())
+        fan_in = 24
+        for fan_out in (64, 256, 256):
+            self.blocks += _identity_convolution(fan_in, fan_out, nn.MaxPool2d(2))
+            self.blocks += _identity_convolution(fan_out, fan_out)
+            fan_in = fan_out
+        self.pool = nn.MaxPool2d(3)
+        self.fc = nn.Linear(fan_in, 10, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 N×3×32×32 to logits N×10."""
+        x = self.pool(self.blocks(self.whitening(images)))
+        return self.fc(x.flatten(1)) / 9
+
+
+def _identity_convolution(fan_in: int, fan_out: int, *pool: nn.Module) -> nn.Sequential:
+    """Convolution, pooling if any, BatchNorm and GELU; the first `fan_in` maps begin as copies."""
+    convolution = nn.Conv2d(fan_in, fan_out, 3, padding=1, bias=False)
+    nn.init.dirac_(convolution.weight[:fan_in].data)
+    norm = nn.BatchNorm2d(fan_out, momentum=0.4)
+    norm.weight.requires_grad_(False)
+    return nn.Sequential(convolution, *pool, norm, nn.GELU())
+
+
+def whiten(layer: nn.Conv2d, images: Tensor) -> None:
+    """Set a convolution's weights to the principal components of patches, and to minus those.
+
+    The patches are those of `images`, float32 N×C×H×W, normalised. Each component is divided by
+    its standard deviation, so that half of the outputs have the covariance 1 on these images; the
+    layer has two output channels for each number of a patch.
+    """
+    height, width = layer.kernel_size
+    patches = F.unfold(images, (height, width)).transpose(1, 2).flatten(0, 1)
+    variances, components = torch.linalg.eigh(torch.cov(patches.T.double()))
+    scaled = (components / (variances + 5e-4).sqrt()).T.flip(0).to(layer.weight.dtype)
+    kernels = scaled.view(-1, images.shape[1], height, width)
+    layer.weight.data = torch.cat([kernels, -kernels])
+
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     network.__name__: network
-    for network in (SimpleCNN, NotSimpleCNN, PoolingCNN, DropoutCNN, FinalCNN, PlainCNN)
+    for network in (SimpleCNN, NotSimpleCNN, PoolingCNN, DropoutCNN, FinalCNN, PlainCNN, FastCNN)
 }
 
 

@@ -20,13 +20,25 @@ from tqdm import tqdm
 
 from cifar_utils import augment, checkpoint, metrics
 from cifar_utils.data import Data, Split, batches
+from cifar_utils.inference import evaluate, predict, predict_six_views
 from cifar_utils.machine import choose_device, environment, mixed_precision
-from cifar_utils.models import count_parameters, evaluating
+from cifar_utils.models import count_parameters
 from cifar_utils.recipe import SCHEDULES, Recipe, make_optimizer
 
-__all__ = ["SCHEDULES", "Recipe", "Run", "digest", "evaluate", "fit", "make_optimizer", "predict"]
+__all__ = [
+    "SCHEDULES",
+    "Recipe",
+    "Run",
+    "digest",
+    "evaluate",
+    "fit",
+    "make_optimizer",
+    "predict",
+    "predict_six_views",
+]
 
 PRINTED_EPOCHS = 10
+TESTS = "test", "test_flip", "test_six"  # one view, two, six
 
 
 @dataclass
@@ -127,29 +139,6 @@ def untrained(model: nn.Module, data: Data, recipe: Recipe) -> Run:
     state.history = [{"epoch": 0, **losses, "lr": recipe.lr, "seconds": 0.0}]
     record = state.record(test=True) | {"diverged": None}
     return Run(model, recipe, pd.DataFrame(state.history), record)
-
-
-def predict(
-    model: nn.Module, split: Split, data: Data, batch_size: int = 200, mirrored: bool = False
-) -> Tensor:
-    """Logits float32 N×C on the CPU, in evaluation mode, without gradients.
-
-    `mirrored` asks for those of the mirror images.
-    """
-    device = next(model.parameters()).device
-    with torch.inference_mode(), evaluating(model):
-        logits = []
-        for images, _ in batches(split, batch_size):
-            inputs = data.normalise(images.to(device))
-            logits.append(model(inputs.flip(3) if mirrored else inputs).float().cpu())
-    return torch.cat(logits)
-
-
-def evaluate(model: nn.Module, split: Split, data: Data) -> tuple[float, float]:
-    """Mean cross-entropy in nats and accuracy, over the samples of a split."""
-    logits, labels = predict(model, split, data), split.labels.cpu()
-    loss = F.cross_entropy(logits, labels).item()
-    return loss, (logits.argmax(1) == labels).float().mean().item()
 
 
 def digest(model: nn.Module, data: Data, recipe: Recipe) -> str:
@@ -285,9 +274,9 @@ class _State:
 
     def record(self, test: bool) -> dict[str, Any]:
         """The run as JSON's types; the test set is looked at here and nowhere else."""
-        tested: dict[str, Any] = {"test": {}, "test_flip": {}, "confusion": [], "predicted": ""}
+        tested: dict[str, Any] = {"confusion": [], "predicted": ""} | {name: {} for name in TESTS}
         if test and self.diverged:
-            tested |= dict.fromkeys(("test", "test_flip"), dict.fromkeys(metrics.NAMES))
+            tested |= dict.fromkeys(TESTS, dict.fromkeys(metrics.NAMES))
         elif test:
             tested = self._test()
         sizes = {k: len(getattr(self.data, k)) for k in ("train", "val", "test")}
@@ -307,13 +296,12 @@ class _State:
 
     def _test(self) -> dict[str, Any]:
         labels = self.data.test.labels
-        seen, mirrored = (
-            predict(self.model, self.data.test, self.data, mirrored=flip).softmax(1)
-            for flip in (False, True)
-        )
+        views = predict_six_views(self.model, self.data.test, self.data)
+        seen, mirrored = views[0], views[3]
         return {
             "test": metrics.scores(labels, seen),
             "test_flip": metrics.scores(labels, (seen + mirrored) / 2),
+            "test_six": metrics.scores(labels, views.mean(0)),
             "confusion": metrics.confusion(labels, seen.argmax(1)).tolist(),
             "predicted": "".join(map(str, seen.argmax(1).tolist())),  # a digit an image
         }

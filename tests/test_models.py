@@ -3,6 +3,7 @@ import io
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchinfo
 from torch import nn
 
@@ -135,3 +136,24 @@ def test_a_permuted_batch_gives_permuted_logits() -> None:
 def test_bad_input_is_named(name: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         models.build(name, **options)
+
+
+def test_whitening_gives_uncorrelated_outputs_and_their_negatives() -> None:
+    network, generator = models.build("FastCNN"), torch.Generator().manual_seed(0)
+    mixed = torch.rand(400, 1, 33, 33, generator=generator)  # one grey pattern in three colours
+    noise = torch.rand(400, 3, 33, 33, generator=generator)
+    images = mixed + 0.3 * noise
+    models.whiten(network.whitening, images)
+    outputs = F.conv2d(images, network.whitening.weight)  # the layer's bias is left out
+    assert torch.equal(outputs[:, 12:], -outputs[:, :12])
+    covariance = torch.cov(outputs[:, :12].transpose(0, 1).flatten(1))
+    assert torch.allclose(covariance, torch.eye(12), atol=0.1)
+
+
+def test_the_fast_network_s_whitening_is_not_trained_and_its_convolutions_begin_as_copies() -> None:
+    network = models.build("FastCNN")
+    assert not network.whitening.weight.requires_grad
+    assert models.count_parameters(network) == 1_971_352
+    maps = torch.rand(2, 24, 8, 8)
+    first = network.blocks[1]
+    assert torch.equal(first(maps)[:, :24], maps)

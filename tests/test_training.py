@@ -88,7 +88,7 @@ def test_modes_are_set_and_only_training_images_are_augmented(small: data.Data) 
     fit(model, small, recipe, verbose=False)
     modes = [mode for mode, _ in model.passes]
     assert modes[:4] == [True, False, True, False]
-    assert modes[4:] == [False] * 2  # the test images, and mirrored
+    assert modes[4:] == [False] * 6  # the test images in six views
     plain = small.normalise(small.train.images).flatten(1)
     assert torch.equal(model.passes[1][1], small.normalise(small.val.images))
     for at in (0, 2):

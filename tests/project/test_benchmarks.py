@@ -21,7 +21,9 @@ def test_operations_are_three_times_the_multiply_adds_but_for_the_input_s_gradie
     width: int,
 ) -> None:
     adds = models.layer_table(models.build("FinalCNN", width=width)).multiply_adds
-    assert throughput.training_operations(width) == 2 * (3 * adds.sum() - adds[0])
+    assert throughput.operations(models.build("FinalCNN", width=width)) == 2 * (
+        3 * adds.sum() - adds[0]
+    )
 
 
 def test_shares_of_the_stages_are_a_whole(small: data.Data) -> None:

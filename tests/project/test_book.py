@@ -26,7 +26,8 @@ from cifar_utils.data import PROJECT
 
 DOCS = PROJECT / "docs"
 NOTEBOOKS = study.find_notebooks()
-CORE = "data augment models muon recipe training metrics records experiment statistics descent"
+CORE = "data augment models muon recipe training inference metrics records experiment statistics"
+CORE += " descent"
 WIDTHS = {"desktop": 1200, "phone": 390}
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
