@@ -30,47 +30,55 @@ import torch
 import torch.nn.functional as F
 from matplotlib.ticker import LogLocator
 from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import CIFAR10
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from cifar_utils import data, machine, models, plots, records, training
-from cifar_utils.batch import study
+from cifar_utils import data, machine, models, records, training
 
 BATCH = 100
 RECIPE = training.Recipe(1, BATCH, "adam", 1e-3, augmentation="crop+flip")
+TRANSFORM = v2.Compose(
+    [
+        v2.RandomCrop(32, padding=4, padding_mode="reflect"),
+        v2.RandomHorizontalFlip(),
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    ]
+)
 WARM_UP = 10  # batches before the plain loop's clock starts: its workers are up by then
 SIZES, WIDTHS = (5_000, 10_000, 20_000, 45_000), (1, 2, 4)
 MATRIX = 2048
 
 
-def plain_loop(images: int, workers: int) -> float:
+def pictures(images: int) -> Dataset:
+    """The first training images as every tutorial reads them."""
+    return Subset(CIFAR10(data.locate("cifar10"), transform=TRANSFORM), range(images))
+
+
+def plain_loop(
+    dataset: Dataset, workers: int, network: str = "FinalCNN", device: str = "cpu"
+) -> float:
     """Images per second of the loop that every tutorial writes."""
-    transform = v2.Compose(
-        [
-            v2.RandomCrop(32, padding=4, padding_mode="reflect"),
-            v2.RandomHorizontalFlip(),
-            v2.ToImage(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-        ]
-    )
-    pictures = CIFAR10(data.locate("cifar10"), transform=transform)
-    loader = DataLoader(Subset(pictures, range(images)), BATCH, shuffle=True, num_workers=workers)
-    model = models.build("FinalCNN").to(memory_format=torch.contiguous_format).train()
+    loader = DataLoader(dataset, BATCH, shuffle=True, num_workers=workers)
+    model = models.build(network).to(memory_format=torch.contiguous_format).to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    running_loss, start = 0.0, 0.0
+    warm_up = min(WARM_UP, len(loader) // 2)
+    running_loss, start, timed = 0.0, 0.0, 0
     for step, (inputs, labels) in enumerate(loader):
-        if step == WARM_UP:
+        if step == warm_up:
             start = time.perf_counter()
+        timed += len(labels) * (step >= warm_up)
+        inputs, labels = inputs.to(device), labels.to(device)
         optimizer.zero_grad()
         loss = F.cross_entropy(model(inputs), labels)
         loss.backward()
         optimizer.step()
         running_loss += loss.item()
-    return (images - WARM_UP * BATCH) / (time.perf_counter() - start)
+    return timed / (time.perf_counter() - start)
 
 
 def one_fit(images: data.Data, width: int = 1, precision: str = "auto") -> float:
@@ -82,6 +90,8 @@ def one_fit(images: data.Data, width: int = 1, precision: str = "auto") -> float
 
 def whole_study(images: int, epochs: int) -> float:
     """Images per second, all runs together, of notebook 07 in two seeds by `run --jobs 2`."""
+    from cifar_utils.batch import study  # gpu.py imports this file where papermill is not
+
     overrides = {
         "dataset": "cifar10",
         "train_size": images,
@@ -157,8 +167,8 @@ def measure(images: int, rounds: int) -> dict[str, Any]:
     """All contestants, `rounds` times in turn; medians, and each round's values."""
     part = data.load("cifar10", train_size=images, val_size=10)
     contestants: dict[str, Callable[[], float]] = {
-        "plain loop, 0 workers": lambda: plain_loop(images, 0),
-        "plain loop, 2 workers": lambda: plain_loop(images, 2),
+        "plain loop, 0 workers": lambda: plain_loop(pictures(images), 0),
+        "plain loop, 2 workers": lambda: plain_loop(pictures(images), 2),
         "fit, one process": lambda: images / one_fit(part),
         "fit, one process, bfloat16": lambda: images / one_fit(part, precision="bfloat16"),
         "study, 2 jobs": lambda: whole_study(images, epochs=2),
@@ -237,6 +247,8 @@ def table(found: dict[str, Any]) -> str:
 
 def draw_growth(found: dict[str, Any], path: Path) -> None:
     """Seconds against training images and against width, both axes logarithmic."""
+    from cifar_utils import plots
+
     plots.use_style()
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     panels = (

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import pandas as pd
 import torch
 import torch.nn.functional as F
-import torchsummary
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
@@ -169,16 +168,16 @@ class FastCNN(nn.Module):
 
     The first, 2×2, is fixed: it makes neighbouring colours uncorrelated (see `whiten`). Six 3×3
     convolutions begin as the identity as far as their channels go; BatchNorm has no γ, and the
-    logits are divided by 9.
+    logits are divided by 9. `widths` are the channels of the three pairs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = (64, 256, 256)) -> None:
         super().__init__()
         self.whitening = nn.Conv2d(3, 24, 2)
         self.whitening.weight.requires_grad_(False)
         self.blocks = nn.Sequential(nn.GELU())
         fan_in = 24
-        for fan_out in (64, 256, 256):
+        for fan_out in widths:
             self.blocks += _identity_convolution(fan_in, fan_out, nn.MaxPool2d(2))
             self.blocks += _identity_convolution(fan_out, fan_out)
             fan_in = fan_out
@@ -286,6 +285,8 @@ def print_torchsummary(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> No
     Left to itself torchsummary expects CUDA, feeds random images to BatchNorm's running
     statistics and moves the random state.
     """
+    import torchsummary  # needed here alone, and not where networks are only trained
+
     with torch.random.fork_rng(devices=[]), evaluating(model):
         torchsummary.summary(model, input_shape, device="cpu")
 
