@@ -1,5 +1,5 @@
-# study · test (its parts: lint walls types unit browser tools twice nbval/…) · lab · book · data · notebooks ·
-# lock · clean. Each makes the virtual environment first.
+# study · test (its parts: lint walls types unit browser tools twice nbval/…) · lab · book · explore · data ·
+# notebooks · wheel · lock · clean. Each makes the virtual environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ NOTEBOOKS := $(patsubst %,notebooks/%.ipynb,01_baseline 02_deeper_batchnorm 03_p
 	04_optimizers 05_dropout 06_augmentation 07_final)
 PARTS := lint walls types unit browser tools twice $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
 
-.PHONY: study test unit browser tools twice types walls lint lab book data notebooks lock clean
+.PHONY: study test unit browser tools twice types walls lint lab book explore data notebooks wheel lock clean
 .DEFAULT_GOAL := study
 
 $(BIN)/uv:
@@ -64,9 +64,12 @@ twice: $(READY)
 nbval/%: $(READY)
 	$(call part,$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout 600 notebooks/$*.ipynb)
 
+# Begins a line of commands: kernels work in notebooks/, where a relative CIFAR_ROOT names no folder.
+root = case "$$CIFAR_ROOT" in [!/~]*) export CIFAR_ROOT="$$PWD/$$CIFAR_ROOT";; esac;
+
 # Opens on notebooks/start.md, rendered (lab/overrides.json). Jupyter lets root in only on request.
 lab: $(READY)
-	@$(BIN)/jupyter lab --ip=127.0.0.1 "--LabApp.app_settings_dir=$(CURDIR)/lab" \
+	@$(root) $(BIN)/jupyter lab --ip=127.0.0.1 "--LabApp.app_settings_dir=$(CURDIR)/lab" \
 		--LabApp.default_url=/lab/tree/start.md $(if $(filter 0,$(shell id -u)),--allow-root) \
 		notebooks
 
@@ -75,13 +78,23 @@ book: $(READY)
 	@$(BIN)/sphinx-build --quiet --fail-on-warning docs _site
 	@echo "Open _site/index.html"
 
+# The figures that answer a hand, a page each; their paths are printed, and a browser opens them.
+explore: $(READY)
+	@$(BIN)/python -m cifar_utils.explore
+
 # From another place: make data URL=https://…/cifar-10-python.tar.gz
 data: $(READY)
 	@$(BIN)/python -m cifar_utils data $(if $(URL),--url '$(URL)')
 
+# For Colab, or any place without a checkout: what the notebooks import, their sample and evidence.
+wheel: $(READY)
+	@rm -rf build dist
+	@$(BIN)/pip --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@echo dist/*.whl
+
 # Execute the notebooks in place: the outputs that nbval then compares.
 notebooks: $(READY)
-	@OMP_NUM_THREADS=1 MPLBACKEND=module://matplotlib_inline.backend_inline \
+	@$(root) OMP_NUM_THREADS=1 MPLBACKEND=module://matplotlib_inline.backend_inline \
 		$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
 
@@ -93,4 +106,4 @@ lock: $(BIN)/uv
 		requirements.txt --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) runs _site docs/notebooks docs/reference
+	rm -rf $(VENV) runs _site build dist docs/notebooks docs/reference

@@ -1,6 +1,6 @@
 """How often the study's intervals hold the truth, in simulated studies whose truth is known.
 
-`python benchmarks/coverage.py --json benchmarks/coverage.json` simulates 2,000 studies of two
+`python benchmarks/coverage.py --json benchmarks/coverage.json` simulates 5,000 studies of two
 variants for each magnitude and number of seeds, on 10,000 test images, and counts the 95 %
 intervals that hold the true accuracy or difference. The magnitudes are measured on records that
 keep the predicted class of every test image. Takes under ten minutes on one core.
@@ -22,7 +22,7 @@ from scipy import optimize, stats
 from cifar_utils import outline, records, uncertainty
 from cifar_utils.files import write_whole
 
-STUDIES, IMAGES, SEEDS = 2_000, 10_000, (3, 5, 10)
+STUDIES, IMAGES, SEEDS = 5_000, 10_000, (3, 5, 10)
 RESAMPLES = 400  # of the bootstrap
 LOOKS = 1_000_000  # studies by the old rule: test at 3 seeds, and again at 5 where zero was held
 LEVEL = uncertainty.CONFIDENCE
@@ -91,8 +91,16 @@ class Bootstrap:
 def of_seeds(values: NDArray[np.int8]) -> Interval:
     """Student's interval of the mean over seeds, as if there were no other images."""
     by_seed = values.mean(1)
-    low, high = stats.t.interval(LEVEL, len(values) - 1, by_seed.mean(), stats.sem(by_seed))
-    return float(low), float(high)
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * stats.sem(by_seed)
+    return float(by_seed.mean() - half), float(by_seed.mean() + half)
+
+
+def satterthwaite(found: uncertainty.Estimate, n: int) -> Interval:
+    """The interval of an estimate by Satterthwaite's degrees of freedom, which are more."""
+    error = (found.seeds + found.images) ** 0.5
+    freedom = (n - 1) * (error**2 / found.seeds) ** 2 if found.seeds else np.inf
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    return found.mean - half, found.mean + half
 
 
 def held(size: Magnitudes, n: int, studies: int, random: np.random.Generator) -> dict[str, float]:
@@ -108,6 +116,7 @@ def held(size: Magnitudes, n: int, studies: int, random: np.random.Generator) ->
         for method, (low, high), truth in (
             ("difference: seeds alone", of_seeds(difference), b - a),
             ("difference: bootstrap", bootstrap.interval(difference), b - a),
+            ("difference: Satterthwaite", satterthwaite(exact, n), b - a),
             ("difference: crossed", (exact.low, exact.high), b - a),
             ("accuracy: crossed", (alone.low, alone.high), b),
             ("accuracy: bound", (bound.low, bound.high), b),

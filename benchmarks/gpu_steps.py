@@ -1,7 +1,7 @@
 """Ways of making `fit`'s step on a GPU, for `gpu.py steps` to measure; `fit` has the first alone.
 
-A network this small keeps the GPU waiting for launches: a step of FinalCNN under Muon has nearly a
-thousand. Fewer of them, or a graph that launches them all at once, may be what the speed is about.
+Networks this small may keep a GPU waiting for launches: a step under Muon has hundreds. Fewer of
+them, or a graph that launches them all at once, would then be what the speed is about.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ def graph(state: _State) -> Step:
 
 
 WAYS: dict[str, Callable[[_State], Step]] = {
-    "eager": eager, "light Muon": light, "compiled": compiled, "graph": graph,
+    "eager": eager, "light Muon": light, "light Muon, tuned": light, "compiled": compiled,
+    "graph": graph, "graph, tuned": graph,
 }  # fmt: skip
 
 
@@ -163,8 +164,10 @@ def measure(
 ) -> dict:
     """Milliseconds and launches of a step, and what an epoch taught, to see that it is right.
 
-    The epoch's last batch is left out where it is smaller than the others.
+    The epoch's last batch is left out where it is smaller than the others. Ways called "tuned"
+    have cuDNN try its kernels for each convolution and take the fastest.
     """
+    torch.backends.cudnn.benchmark = "tuned" in way
     model = models.build(network, recipe.seed)
     state = _State(model, images, replace(recipe, epochs=recipe.epochs + 4), torch.device(device))
     step = WAYS[way](state)

@@ -140,18 +140,24 @@ def print_report(folder: Path, to_keep: bool, refresh: bool, commands: bool) -> 
 
 @main.command("complete")
 @click.argument("notebooks", nargs=-1)
-@click.option("--seeds", default=5, show_default=True, help="Runs of each variant, from 0 on.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Runs of each variant, from 0 on.  [default: as declared]",
+)
 @jobs_option
 @out_option
 @patience_options
 def complete_evidence(
     notebooks: tuple[str, ...],
-    seeds: int,
+    seeds: int | None,
     jobs: int,
     out: Path,
     patience: Patience,
 ) -> None:
     """Train what results/ lacks: every variant and seed of NOTEBOOKS (all) without its record.
+
+    Each notebook has its number of seeds declared in `cifar_utils/outline.py`.
 
     Each variant is trained alone, as by `verify`, and its record goes to results/ at once. What
     was stopped goes on from its last epoch. `report --refresh` then renews the READMEs.

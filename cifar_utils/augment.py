@@ -1,7 +1,8 @@
 """Random augmentation of a whole batch at once, each image with its own draw.
 
 Every augmentation has two halves: `draw` makes the random numbers, `apply` is a pure function of
-images and draws. So a test can hand the same draws to torchvision's transform of one image.
+images and draws. So a test can hand the same draws to torchvision's transform of one image. Draws
+are made on the generator's device; with one on the GPU nothing waits for the host.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Flip:
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """One yes or no an image."""
-        return torch.rand(count, generator=generator) < self.p
+        return torch.rand(count, generator=generator, device=generator.device) < self.p
 
     def apply(self, images: Tensor, mirrored: Tensor) -> Tensor:
         """N×C×H×W of any dtype; the same shape back."""
@@ -48,7 +49,9 @@ class Crop:
             raise ValueError(
                 f"padding is {self.padding}; it must be smaller than the {height}×{width} image"
             )
-        return torch.randint(0, 2 * self.padding + 1, (count, 2), generator=generator)
+        return torch.randint(
+            0, 2 * self.padding + 1, (count, 2), generator=generator, device=generator.device
+        )
 
     def apply(self, images: Tensor, corners: Tensor) -> Tensor:
         """N×C×H×W of any dtype; the same shape back."""
@@ -57,7 +60,7 @@ class Crop:
     def sources(self, images: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
         """Where each row and each column of the result comes from: int64 N×H and N×W."""
         rows, columns = (
-            _reflected_windows(length, self.padding).to(images.device)[corner]
+            _reflected_windows(length, self.padding, images.device)[corner]
             for corner, length in zip(corners.unbind(1), images.shape[2:], strict=True)
         )
         return rows, columns
@@ -97,7 +100,8 @@ class Rotation:
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """One angle an image."""
-        return (torch.rand(count, generator=generator) * 2 - 1) * self.degrees
+        chance = torch.rand(count, generator=generator, device=generator.device)
+        return (chance * 2 - 1) * self.degrees
 
     def apply(self, images: Tensor, angles: Tensor) -> Tensor:
         """N×C×H×W, uint8 or float; the same shape and dtype back."""
@@ -126,8 +130,8 @@ class Cutout:
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """One centre an image."""
-        scale = torch.tensor([height, width])
-        return (torch.rand(count, 2, generator=generator) * scale).long()
+        chance = torch.rand(count, 2, generator=generator, device=generator.device)
+        return torch.stack([chance[:, 0] * height, chance[:, 1] * width], dim=1).long()
 
     def apply(self, images: Tensor, centres: Tensor) -> Tensor:
         """N×C×H×W of any dtype; the same shape back."""
@@ -153,7 +157,7 @@ class Augmentation:
     steps: tuple[Step, ...] = ()
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """N×C×H×W to the same shape and dtype; draws come from a CPU generator."""
+        """N×C×H×W to the same shape and dtype; draws come from `generator`."""
         height, width = images.shape[-2:]
         for step in self.steps:
             draws = step.draw(len(images), height, width, generator)
@@ -201,11 +205,11 @@ def _gather(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 @cache
-def _reflected_windows(length: int, padding: int) -> Tensor:
+def _reflected_windows(length: int, padding: int, device: torch.device) -> Tensor:
     """For each corner the positions 0 … length−1 that its window shows: int64 (2·padding+1)×length.
 
     Outside they are mirrored back in, the border itself not repeated.
     """
-    corner, step = torch.arange(2 * padding + 1)[:, None], torch.arange(length)
-    last = length - 1
+    corner = torch.arange(2 * padding + 1, device=device)[:, None]
+    step, last = torch.arange(length, device=device), length - 1
     return last - (last - (corner + step - padding).abs()).abs()

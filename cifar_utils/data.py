@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from numbers import Integral
 from pathlib import Path
 
@@ -205,26 +206,33 @@ def stratified_order(labels: Tensor, seed: int) -> np.ndarray:
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, on the scale 0…1, exact from the histogram."""
+    """Mean and standard deviation of each channel, on the scale 0…1, from the histogram.
+
+    To twelve decimals, since processors add in different orders.
+    """
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
     for channel in images.unbind(1):
         weights = torch.bincount(channel.reshape(-1), minlength=256) / channel.numel()
         mean = weights.double() @ levels
-        means.append(mean.item())
-        stds.append((weights.double() @ (levels - mean) ** 2).sqrt().item())
+        means.append(round(mean.item(), 12))
+        variance = weights.double() @ (levels - mean) ** 2
+        stds.append(round(variance.sqrt().item(), 12))
     return tuple(means), tuple(stds)
 
 
 def batches(
     split: Split, batch_size: int, generator: torch.Generator | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels batch by batch; in a new random order where a generator is given."""
+    """Images and labels batch by batch; in a new random order where a generator is given.
+
+    The order is drawn on the generator's device.
+    """
     if generator is None:
         yield from zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
         return
-    order = torch.randperm(len(split), generator=generator).to(split.labels.device)
-    for chosen in order.split(batch_size):
+    order = torch.randperm(len(split), generator=generator, device=generator.device)
+    for chosen in order.to(split.labels.device).split(batch_size):
         yield split.images[chosen], split.labels[chosen]
 
 
@@ -233,11 +241,17 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     pixels = images.to(torch.float32, memory_format=torch.channels_last)
     rows = pixels.permute(0, 2, 3, 1).flatten(2)  # a view: N×H×(W·3), colours side by side
     means, stds = (
-        torch.tensor(values, device=images.device).mul(255).repeat(images.shape[3])
-        for values in (mean, std)
+        _row_of_pixels(tuple(values), images.shape[3], images.device) for values in (mean, std)
     )
     rows.sub_(means).div_(stds)  # in long rows: twice as fast as channel by channel
     return pixels
+
+
+@cache  # made anew, a copy to the GPU would stop every batch
+def _row_of_pixels(colour: tuple[float, ...], width: int, device: torch.device) -> Tensor:
+    """One colour, times 255, for each pixel of a row: float32 width·3."""
+    with torch.inference_mode(False):  # else what predict makes first could not be trained with
+        return torch.tensor(colour, device=device).mul(255).repeat(width)
 
 
 def check_sizes(train_size: int, val_size: int, dataset: str = "sample") -> None:
@@ -250,8 +264,9 @@ def check_sizes(train_size: int, val_size: int, dataset: str = "sample") -> None
                 f"{name} is {size}; it must be 0 (all there are) or at least 10, one a class"
             )
     if dataset in TITLES:
-        _check_room(SAMPLE_VALIDATION if dataset == "sample" else POOL, val_size)
-        _check_room(training_images(0, val_size, dataset), train_size)
+        hint = " (dataset='cifar10' has more than the sample)" * (dataset == "sample")
+        _check_room(SAMPLE_VALIDATION if dataset == "sample" else POOL, val_size, hint)
+        _check_room(training_images(0, val_size, dataset), train_size, hint)
 
 
 def training_images(train_size: int, val_size: int, dataset: str) -> int:
@@ -267,12 +282,12 @@ def _take(pool: Split, order: NDArray[np.int64], size: int) -> Split:
     return Split(pool.images[chosen], pool.labels[chosen])
 
 
-def _check_room(left: int, size: int) -> None:
+def _check_room(left: int, size: int, hint: str = "") -> None:
     if left < max(size, 10):
         wanted = f"{size:,}" if size else "at least 10"
         raise ValueError(
             f"{wanted} images were asked for, but only {max(left, 0):,} are left; lower train_size "
-            "or val_size (dataset='cifar10' has more than the sample)"
+            f"or val_size{hint}"
         )
 
 

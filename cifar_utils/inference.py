@@ -27,14 +27,15 @@ def predict(
     device = next(model.parameters()).device
     with torch.inference_mode(), evaluating(model):
         logits = []
-        for images, _ in batches(split, batch_size):
-            inputs = data.normalise(images.to(device))
+        here = Split(split.images.to(device), split.labels)  # in one copy, not one a batch
+        for images, _ in batches(here, batch_size):
+            inputs = data.normalise(images)
             if shift:
                 padded = F.pad(inputs, [abs(shift)] * 4, mode="reflect")
                 start, (height, width) = abs(shift) - shift, inputs.shape[2:]
                 inputs = padded[:, :, start : start + height, start : start + width]
-            logits.append(model(inputs.flip(3) if mirrored else inputs).float().cpu())
-    return torch.cat(logits)
+            logits.append(model(inputs.flip(3) if mirrored else inputs).float())
+    return torch.cat(logits).cpu()
 
 
 def predict_six_views(model: nn.Module, split: Split, data: Data) -> Tensor:

@@ -33,15 +33,16 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 def mixed_precision(device: torch.device, asked: str = "auto") -> torch.dtype | None:
     """The short number format of a forward pass on `device`, or None for float32 throughout.
 
-    "auto" on CUDA: bfloat16 where the card computes in it, else float16, whose losses must be
-    scaled (Micikevicius et al., 2018). "auto" elsewhere: float32, so that nothing is rounded more
-    than a textbook does.
+    "auto" on CUDA: bfloat16 where the card itself computes in it, else float16, whose losses must
+    be scaled (Micikevicius et al., 2018). "auto" elsewhere: float32, so that nothing is rounded
+    more than a textbook does.
     """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else None
     if device.type != "cuda":
         return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    natively = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if natively else torch.float16
 
 
 CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")

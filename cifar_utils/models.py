@@ -279,6 +279,29 @@ def layer_table(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def receptive_field(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> pd.DataFrame:
+    """The part of the image that one unit sees, in pixels, a row a convolution or pooling.
+
+    `field` is the side of its square, `step` how far the squares of two neighbours are apart,
+    `start` the first row and column of the first unit's square, below 0 in the padding. Kernels
+    are square; layers that see the whole image (linear ones, adaptive poolings) have no row.
+    """
+    layers: list[nn.Module] = []
+    blank = torch.zeros(1, *input_shape, device=next(model.parameters()).device)
+    _with_hooks(model, blank, lambda layer, *_: layers.append(layer))
+    rows, field, step, start = [], 1, 1, 0
+    for number, layer in enumerate(layers, 1):
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            sizes = (layer.kernel_size, layer.stride, layer.padding)
+            kernel, stride, padding = (n if isinstance(n, int) else int(n[0]) for n in sizes)
+            start -= padding * step
+            field += (kernel - 1) * step
+            step *= stride
+            name = f"{type(layer).__name__}-{number}"
+            rows.append({"layer": name, "field": field, "step": step, "start": start})
+    return pd.DataFrame(rows)
+
+
 def print_torchsummary(model: nn.Module, input_shape: Shape = (3, 32, 32)) -> None:
     """torchsummary's own table, without its side effects.
 

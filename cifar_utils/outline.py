@@ -1,4 +1,4 @@
-"""The study's outline: notebooks, their variants, what is compared, what is drawn."""
+"""The study's outline: notebooks, variants, seeds, what is compared, what of it is primary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Question:
-    """Comparisons of a notebook's variants: (a, b, what one expects of b: 1 better, −1 worse, 0).
+    """Comparisons of a notebook's variants: (a, b, what one expects of b: 1 higher, −1 lower, 0).
 
     `gaps` are the variants whose over-fitting is told too.
     """
@@ -26,12 +26,19 @@ class Question:
 
 @dataclass(frozen=True)
 class Section:
-    """A notebook's part of the results page; variants in the order of its tables."""
+    """A notebook's part of the results page; variants in the order of its tables.
+
+    `seeds` is how many runs each variant gets, with the seeds 0, 1, …: fixed before anything is
+    looked at, and the same for all of them but `FEWER_SEEDS`. `primary` are the comparisons (a, b)
+    that answer the notebook's question; all others are exploratory.
+    """
 
     notebook: str
     variants: tuple[str, ...]
     questions: tuple[Question, ...]
     images: tuple[str, ...]
+    seeds: int = 5
+    primary: tuple[tuple[str, str], ...] = ()
 
 
 def _against(a: str, *others: tuple[str, int]) -> tuple[tuple[str, str, int], ...]:
@@ -43,6 +50,7 @@ PARTS = (
     "no augmentation", "no label smoothing", "no weight decay", "no momentum",
     "Nesterov instead", "constant rate, a tenth", "Adam, constant rate",
 )  # fmt: skip
+BESIDE = ("nothing", "ablation", "all")  # what notebook 07 trains beside FinalCNN
 ASKED_ALONE = ("average pooling", "Nesterov instead")  # parts with a question of their own
 MOVES = ("flip", "crop", "crop + flip", "rotation", "cutout", "all four")
 RIVALS = ("none", "dropout p = 0.5", "crop + flip", "dropout, crop + flip")
@@ -50,6 +58,7 @@ NEVER_BACK, NEVER_OFF = "NotSimpleCNN, never put back", "p = 0.5, never off"
 SHAKEN = "crop + flip, augmented test"
 PLAIN, HALF = "SimpleCNN, pixels 0 to 1", "SimpleCNN, mean and std 0.5"
 BARE = "NotSimpleCNN without BatchNorm"
+FEWER_SEEDS = {("07_final", "PlainCNN"): 3}
 
 SECTIONS = (
     Section(
@@ -57,6 +66,7 @@ SECTIONS = (
         ("SimpleCNN", "corrected"),
         (Question("recipe", (("SimpleCNN", "corrected", 1),), ("SimpleCNN", "corrected")),),
         ("samples.png", "CIFAR-10_bird.png", "CIFAR-10_ship.png", "SimpleCNN.png"),
+        primary=(("SimpleCNN", "corrected"),),
     ),
     Section(
         "02_deeper_batchnorm",
@@ -67,12 +77,14 @@ SECTIONS = (
             Question("normalisation", ((PLAIN, "SimpleCNN", 1), (HALF, "SimpleCNN", 0))),
         ),
         ("NotSimpleCNN.png", "normalisation.png"),
+        primary=(("SimpleCNN", BARE), (BARE, "NotSimpleCNN")),
     ),
     Section(
         "03_pooling",
         ("max", "average", "strided", "global"),
         (Question("pooling", _against("max", ("average", 0), ("strided", 0), ("global", 0))),),
         ("PoolingCNN.png",),
+        primary=(("max", "average"), ("max", "strided")),
     ),
     Section(
         "04_optimizers",
@@ -87,6 +99,7 @@ SECTIONS = (
             ),
         ),
         ("optimizers.png", "descent.gif"),
+        primary=(("SGD", "SGD + momentum"), ("Adam", "SGD + momentum")),
     ),
     Section(
         "05_dropout",
@@ -99,6 +112,7 @@ SECTIONS = (
             ),
         ),
         ("dropout.png",),
+        primary=(("p = 0", "p = 0.5"),),
     ),
     Section(
         "06_augmentation",
@@ -116,6 +130,7 @@ SECTIONS = (
             ),
         ),
         ("CNN.png", "dropout_augmentation.png", "sizes.png"),
+        primary=(("none", "crop + flip"), ("dropout p = 0.5", "crop + flip")),
     ),
     Section(
         "07_final",
@@ -130,6 +145,7 @@ SECTIONS = (
             ),
         ),
         ("final.png", "ablation.png", "confusion_matrix.png"),
+        primary=(("FinalCNN", "PlainCNN"), ("Nesterov instead", "FinalCNN")),
     ),
 )
 
@@ -143,6 +159,18 @@ NETWORKS = (
     ("07_final", "FinalCNN"),
     ("07_final", "PlainCNN"),
 )
+
+
+def declared_seeds(notebook: str, variant: str) -> int:
+    """How many runs a variant gets.
+
+    Raises:
+        ValueError: a notebook that the outline does not have.
+    """
+    for section in SECTIONS:
+        if section.notebook == notebook:
+            return FEWER_SEEDS.get((notebook, variant), section.seeds)
+    raise ValueError(f"the outline has no notebook {notebook!r}")
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ FORMATS = tuple(kind for kind in (
     "AVIF", "BMP", "CUR", "DDS", "DIB", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MSP",
     "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM",
 ) if kind in Image.OPEN)  # fmt: skip
+AVIF_BEGINS = (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")  # from its fifth byte on
 PIXELS = 2**28  # the most that a picture may have: 1 GiB at Pillow's 4 bytes a pixel
 BYTES = 2**30  # the most that is taken from a pipe
 ENOUGH = 1024  # pixels a side from which a picture is shrunk to a network's input
@@ -96,11 +97,24 @@ def _opened(path: str | Path, name: str) -> Iterator[BinaryIO]:
             if not stream.read(1):
                 raise Unreadable(f"{name} is empty")
             stream.seek(0)
-            yield stream
+            yield _without_exif(stream)
     except FileNotFoundError as error:
         raise Unreadable(f"{name} is not there") from error
     except OSError as error:
         raise Unreadable(f"{name} can't be opened: {error.strerror or error}") from error
+
+
+def _without_exif(stream: BinaryIO) -> BinaryIO:
+    """An AVIF without its EXIF block; whatever else it is, the stream itself.
+
+    An AVIF's container says how to turn it, so the block is of no use, and Pillow fails at a bad
+    one. Under another name in the container's list of items no decoder looks for it.
+    """
+    head = stream.read(12)
+    stream.seek(0)
+    if head[4:] not in AVIF_BEGINS:
+        return stream
+    return io.BytesIO(stream.read().replace(b"Exif", b"void", 1))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cifar_utils import augment
 from cifar_utils.machine import PRECISIONS
@@ -108,3 +109,34 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     return OPTIMIZERS[recipe.optimizer](groups, recipe)
+
+
+class MovingAverage(AveragedModel):
+    """A copy of a network with the moving average of its weights and of BatchNorm's statistics.
+
+    Every update leaves the part `decay` of the average.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        average = get_ema_multi_avg_fn(decay)
+        super().__init__(model, multi_avg_fn=average, use_buffers=True)
+        self.average = average
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """PyTorch's own, without its copy to the GPU, for which the host would wait each time."""
+        if self.n_averaged == 0:  # it is counted on the CPU
+            super().update_parameters(model)
+            return
+        for floating in (True, False):  # BatchNorm counts its batches in whole numbers
+            ours, theirs = (
+                [
+                    tensor
+                    for tensor in [*network.parameters(), *network.buffers()]
+                    if tensor.is_floating_point() == floating
+                ]
+                for network in (self.module, model)
+            )
+            if ours:
+                self.average(ours, theirs, self.n_averaged)
+        self.n_averaged += 1

@@ -20,11 +20,12 @@ from cifar_utils.files import read_text, slug, write_whole
 from cifar_utils.training import Run
 
 SCHEMA = 1
-EVIDENCE = PROJECT / "results"
+INSTALLED = Path(__file__).with_name("results")  # where a wheel has them (pyproject.toml)
+EVIDENCE = INSTALLED if INSTALLED.is_dir() else PROJECT / "results"
 COLUMNS = (
     "notebook", "variant", "seed", "profile", "network", "parameters", "data", "epochs",
     "lr", "train_size", "train_loss", "val_accuracy", *metrics.NAMES, "flip_accuracy", "seconds",
-    "diverged", "remark", "environment", "history", "confusion",
+    "diverged", "remark", "environment", "history", "confusion", "predicted",
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def command(notebook: str, profile: str = "full", seeds: int = 1) -> str:
     name, values = split_profile(profile)
     if name == "search":
         return f"python benchmarks/recipe_search.py {notebook}"
+    if name == "splits":
+        return "python benchmarks/splits.py"
     words = [f"python -m cifar_utils run {notebook} --profile {name}"]
     words += [f"--seeds {seeds}"] * (seeds > 1) + [f"-p {value}" for value in values]
     return " ".join(words)

@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import record_function as stage
 from tqdm import tqdm
 
@@ -23,7 +22,7 @@ from cifar_utils.data import Data, Split, batches
 from cifar_utils.inference import evaluate, predict, predict_six_views
 from cifar_utils.machine import choose_device, environment, mixed_precision
 from cifar_utils.models import count_parameters
-from cifar_utils.recipe import SCHEDULES, Recipe, make_optimizer
+from cifar_utils.recipe import SCHEDULES, MovingAverage, Recipe, make_optimizer
 
 __all__ = [
     "SCHEDULES",
@@ -164,18 +163,19 @@ class _State:
         self.model, self.data, self.recipe, self.device = model, data, recipe, device
         self.digest = digest(model, data, recipe)
         model.to(device).to(memory_format=torch.channels_last)
-        self.train = Split(data.train.images.to(device), data.train.labels.to(device))
+        self.train, self.val = (
+            Split(split.images.to(device), split.labels.to(device))
+            for split in (data.train, data.val)
+        )
         self.optimizer = make_optimizer(model, recipe)
         steps = recipe.epochs * math.ceil(len(data.train) / recipe.batch_size)
         self.scheduler = SCHEDULES[recipe.schedule](self.optimizer, recipe, steps)
         self.move, self.alter = augment.build(recipe.augmentation, recipe.padding).split()
-        self.generator = torch.Generator().manual_seed(recipe.seed)
+        draws_on = device if device.type == "cuda" else "cpu"  # no step waits for a copy
+        self.generator = torch.Generator(draws_on).manual_seed(recipe.seed)
         self.precision = mixed_precision(device, recipe.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        self.averaged: AveragedModel | None = None
-        if recipe.averaging:
-            average = get_ema_multi_avg_fn(recipe.averaging)
-            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.averaged = MovingAverage(model, recipe.averaging) if recipe.averaging else None
         self.history: list[dict[str, float]] = []
 
     @property
@@ -196,7 +196,7 @@ class _State:
         start = time.perf_counter()
         lr = float(self.scheduler.get_last_lr()[0])
         train_loss, train_accuracy = self._train()
-        val_loss, val_accuracy = evaluate(self.result, self.data.val, self.data)
+        val_loss, val_accuracy = evaluate(self.result, self.val, self.data)
         row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {"train_loss": train_loss, "train_accuracy": train_accuracy}
         row |= {"val_loss": val_loss, "val_accuracy": val_accuracy}
@@ -259,7 +259,13 @@ class _State:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what `state_dict` gave."""
+        """Put back what `state_dict` gave.
+
+        Raises:
+            ValueError: it was given on another kind of device, whose random numbers are others.
+        """
+        if state["generator"].shape != self.generator.get_state().shape:
+            raise ValueError(f"it is of another kind of device than {self.device.type}")
         self.model.load_state_dict(state["model"])
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])

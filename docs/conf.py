@@ -15,6 +15,7 @@ language = "en"
 
 extensions = [
     "chapters",
+    "explorers",
     "mathml",
     "myst_nb",
     "sphinx.ext.autodoc",

@@ -50,9 +50,11 @@ def command_lines(said: Path) -> Iterator[Start]:
         started.append(parent)
         return parent
 
-    yield start
-    for parent in started:
-        parent.kill()
+    try:
+        yield start
+    finally:
+        for parent in started:
+            parent.kill()
 
 
 def _in_a_process(said: Path, arguments: list[object]) -> None:

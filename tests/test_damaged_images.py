@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cifar_utils import pictures
 from cifar_utils.classify import read_picture
@@ -137,6 +138,47 @@ def test_a_picture_whose_exif_block_is_bad_is_read_without_it(ending: str, tmp_p
     assert BAD_EXIF[6:] in (tmp_path / f"bad.{ending}").read_bytes()
     seen, plain = (read_picture(tmp_path / f"{name}.{ending}") for name in ("bad", "plain"))
     assert torch.equal(seen, plain)
+
+
+BAD_BLOCKS = {
+    "no header": b"XX" + BAD_EXIF[8:],
+    "directory nowhere": BAD_EXIF[6:10] + b"\xff\xff\xff\x7f" + BAD_EXIF[14:],
+    "too many entries": BAD_EXIF[6:14] + b"\xff\xff" + BAD_EXIF[16:],
+    "an entry that points nowhere": BAD_EXIF[6:],
+}
+
+
+@pytest.mark.parametrize("bad", BAD_BLOCKS)
+def test_an_avif_is_turned_by_its_container_whatever_its_exif_block_holds(
+    bad: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description " * 4  # Pillow puts the turn into the container
+    noisy(48, 36).save(tmp_path / "turned.avif", speed=10, exif=exif)
+    held = (tmp_path / "turned.avif").read_bytes()
+    block = held.index(b"MM\0*")
+    spoilt = held[:block] + BAD_BLOCKS[bad] + held[block + len(BAD_BLOCKS[bad]) :]
+    (tmp_path / "bad.avif").write_bytes(spoilt)
+    noisy(48, 36).save(tmp_path / "plain.avif", speed=10)
+    seen, turned, plain = (read_picture(tmp_path / f"{n}.avif") for n in ("bad", "turned", "plain"))
+    assert torch.equal(seen, turned) and not torch.equal(seen, plain)
+
+
+@pytest.mark.parametrize("where", [5, 8, 0x7FFFFFFF])
+def test_a_tiff_is_turned_by_its_own_tag_whatever_its_exif_block_holds(
+    where: int, tmp_path: Path
+) -> None:
+    turn = {0x0112: 6}
+    noisy(48, 36).save(tmp_path / "turned.tiff", tiffinfo=turn)
+    told = ImageFileDirectory_v2()
+    told.update(turn)
+    told.tagtype[0x8769] = 4
+    told[0x8769] = where  # of the EXIF block: in the midst of something else, or past the end
+    noisy(48, 36).save(tmp_path / "bad.tiff", tiffinfo=told)
+    with Image.open(tmp_path / "bad.tiff") as picture:
+        assert picture.tag_v2[0x8769] == where
+    seen, turned = (read_picture(tmp_path / f"{name}.tiff") for name in ("bad", "turned"))
+    assert torch.equal(seen, turned)
 
 
 def test_a_large_photograph_is_decoded_small(

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import re
 
 import pytest
 import torch
@@ -157,3 +158,35 @@ def test_the_fast_network_s_whitening_is_not_trained_and_its_convolutions_begin_
     maps = torch.rand(2, 24, 8, 8)
     first = network.blocks[1]
     assert torch.equal(first(maps)[:, :24], maps)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("SimpleCNN", {}), ("NotSimpleCNN", {}), ("PoolingCNN", {"pool": "strided"}),
+     ("PoolingCNN", {"pool": "global"})],
+)  # fmt: skip
+def test_a_receptive_field_is_where_a_gradient_arrives(name: str, options: dict) -> None:
+    """Of one unit of each convolution and pooling, in a network whose weights all add."""
+    model = models.build(name, **options).eval()
+    outputs = []
+    for parameter in model.parameters():
+        nn.init.ones_(parameter)
+    for layer in model.modules():
+        if isinstance(layer, nn.MaxPool2d):  # its gradient would go to one place of a window
+            layer.forward = lambda maps, size=layer.kernel_size: F.avg_pool2d(maps, size)
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            layer.register_forward_hook(lambda _, __, output: outputs.append(output))
+    table = models.receptive_field(model)
+    outputs.clear()
+    image = torch.ones(1, 3, 32, 32, requires_grad=True)
+    model(image)
+    assert len(table) == len(outputs)
+    for row, output in zip(table.itertuples(), outputs, strict=True):
+        unit = output.shape[3] // 2
+        (gradient,) = torch.autograd.grad(output[0, 0, unit, unit], image, retain_graph=True)
+        seen = gradient[0, 0].sum(0).nonzero().flatten().tolist()
+        start = row.start + unit * row.step
+        assert seen == [place for place in range(start, start + row.field) if 0 <= place < 32]
+    assert list(table.layer) == [
+        name for name in models.layer_table(model).layer if re.match("Conv|MaxPool|AvgPool", name)
+    ]

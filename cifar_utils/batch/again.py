@@ -35,17 +35,27 @@ def plan_variant(notebook: str, variant: str, profile: str, seed: int, folder: P
     return replace(job, parameters=parameters, folder=folder, point=variant)
 
 
-def plan_missing(notebooks: Sequence[str], seeds: int, out: Path) -> list[Job]:
-    """A job for each variant and seed of the notebooks that has no full-scale record."""
+def plan_missing(notebooks: Sequence[str], seeds: int | None, out: Path) -> list[Job]:
+    """A job for each variant and seed of the notebooks that has no full-scale record.
+
+    `seeds` None takes for each variant as many as the outline declares.
+    """
+    wanted = {
+        (section.notebook, variant): seeds or outline.declared_seeds(section.notebook, variant)
+        for section in outline.SECTIONS
+        if section.notebook in notebooks
+        for variant in section.variants
+    }
     jobs = []
-    for seed in range(seeds):
-        for section in (each for each in outline.SECTIONS if each.notebook in notebooks):
-            for variant in section.variants:
-                names = {"notebook": section.notebook, "variant": variant}
-                file = records.file_name({**names, "profile": "full", "seed": seed})
-                if not (records.EVIDENCE / file).exists():
-                    folder = out.resolve() / file.removesuffix(".json")
-                    jobs.append(plan_variant(section.notebook, variant, "full", seed, folder))
+    for seed in range(max(wanted.values(), default=0)):
+        for (notebook, variant), count in wanted.items():
+            if seed >= count:
+                continue
+            names = {"notebook": notebook, "variant": variant, "profile": "full", "seed": seed}
+            file = records.file_name(names)
+            if not (records.EVIDENCE / file).exists():
+                folder = out.resolve() / file.removesuffix(".json")
+                jobs.append(plan_variant(notebook, variant, "full", seed, folder))
     return jobs
 
 

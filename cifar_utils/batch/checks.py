@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from cifar_utils.data import TITLES, check_sizes, training_images
+from cifar_utils.outline import BESIDE
 from cifar_utils.recipe import Recipe
 
 RECIPE = tuple(each.name for each in fields(Recipe))
@@ -28,6 +29,8 @@ def check_values(
             for field in RECIPE:
                 if name.endswith(f"_{field}") or name == f"{field}_scale":
                     _check_relative(name, field, value, own)
+        if values.get("beside", BESIDE[0]) not in BESIDE:
+            raise ValueError(f"unknown beside {values['beside']!r}; there are: {', '.join(BESIDE)}")
         _check_data(values)
         locate(values.get("dataset", "sample"))
     except (ValueError, OSError) as error:

@@ -21,7 +21,8 @@ from typing import IO, Any, NamedTuple
 
 import nbformat
 
-from cifar_utils.files import slug, whole_path
+from cifar_utils.batch import kernel
+from cifar_utils.files import slug
 
 STOP_SECONDS = 8
 IN_WORDS = 3  # the exit code of a child whose last line tells all, whatever its cells show
@@ -61,8 +62,8 @@ class Execution:
             [*command, json.dumps(dict(parameters)), json.dumps(patience)],
             env={"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
             | os.environ
-            | {"PYTHONIOENCODING": "utf-8"}
-            | _absolute_root(),
+            | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # else no import from a folder é
+            | kernel.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
@@ -97,12 +98,6 @@ class Execution:
         self._process.send_signal(signal.SIGINT)
         if not self.ended(STOP_SECONDS):
             self._process.kill()
-
-
-def _absolute_root() -> dict[str, str]:
-    """CIFAR_ROOT, if it is set, so that it names the same folder from the notebook's own."""
-    root = os.environ.get("CIFAR_ROOT")
-    return {"CIFAR_ROOT": str(whole_path(root))} if root else {}
 
 
 def log_of(output: Path) -> Path:
@@ -160,8 +155,6 @@ def _run_whole(
 ) -> None:
     import papermill  # takes a second; whoever imports this module does without
 
-    from cifar_utils.batch import kernel
-
     papermill.execute_notebook(
         notebook,
         output,
@@ -188,8 +181,6 @@ def _run_until_recorded(
     from nbclient import NotebookClient
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
-
-    from cifar_utils.batch import kernel
 
     class LoggingClient(NotebookClient):
         def process_message(self, msg: dict[str, Any], *cell: Any) -> nbformat.NotebookNode | None:
@@ -230,12 +221,10 @@ def _when_written(path: Path) -> int:
 def _main(notebook: str, output: str, parameters: str, patience: str) -> None:
     from nbclient.exceptions import CellTimeoutError
 
-    from cifar_utils.batch.kernel import OwnKernelManager
-
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     values, told = json.loads(parameters), Patience(*json.loads(patience))
     options = {
-        "kernel_manager_class": OwnKernelManager,
+        "kernel_manager_class": kernel.OwnKernelManager,
         "startup_timeout": max(1, round(told.start_seconds)),
         "timeout": max(1, round(3600 * told.cell_hours)),
     }

@@ -5,7 +5,10 @@ What a notebook's metadata or a user's settings say of kernels and figures plays
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +17,24 @@ from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
+from cifar_utils.files import whole_path
+
+LONGEST_FOLDER = 70  # bytes; a socket's whole path may have 103
 NAME, LANGUAGE = "python3", "python"  # what papermill is told, whatever the metadata say
 
 
 def environment() -> dict[str, str]:
-    """Variables by which figures come into the notebook, drawn by matplotlib's own settings."""
-    return {
+    """What a kernel needs beside the caller's own variables.
+
+    Figures come into the notebook, drawn by matplotlib's own settings; a relative CIFAR_ROOT names
+    the folder that the caller means, though the kernel works in the notebook's.
+    """
+    told = {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MATPLOTLIBRC": str(Path(matplotlib.get_data_path(), "matplotlibrc")),
     }
+    root = os.environ.get("CIFAR_ROOT")
+    return told | ({"CIFAR_ROOT": str(whole_path(root))} if root else {})
 
 
 class OwnInterpreter(KernelSpecManager):
@@ -30,14 +42,21 @@ class OwnInterpreter(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """How to start it."""
-        told = get_kernel_dict() | {"env": environment()}
-        return KernelSpec(resource_dir=RESOURCES, **told)
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
 
 class OwnKernelManager(AsyncKernelManager):
-    """Starts that kernel."""
+    """Starts that kernel.
+
+    It is spoken to through sockets that are files, where the system has them and their paths are
+    short enough: of two kernels that start at once and take the same port for a free one, one dies.
+    """
 
     def __init__(self, **options: Any) -> None:
+        folder = tempfile.gettempdir()
+        if os.name == "posix" and len(os.fsencode(folder)) <= LONGEST_FOLDER:
+            file = str(Path(folder, f"kernel-{uuid.uuid4().hex[:12]}.json"))
+            options |= {"transport": "ipc", "connection_file": file}
         super().__init__(**options, kernel_spec_manager=OwnInterpreter())
 
 

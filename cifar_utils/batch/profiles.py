@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ import yaml
 from cifar_utils.records import split_profile
 
 NOT_FOR_USERS = ("search",)  # the search for recipes, in results/search
-DECIMAL = re.compile(r"[-+]?(0|[1-9][\d_]*)")
 
 
-class StrictLoader(yaml.SafeLoader):
-    """YAML without two things that nobody means: a key given twice, 010 for eight."""
+class TextLoader(yaml.BaseLoader):
+    """YAML whose values stay the text that they are, as those of `-p` do.
+
+    What they mean, the notebook's annotations say: 010, 0x8 and 1:30 never become 8, 8 and 90.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping; YAMLError for a key that it has twice."""
@@ -25,29 +26,6 @@ class StrictLoader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.YAMLError(f"{key} is given twice")
         return super().construct_mapping(node, deep)
-
-    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
-        """An int; YAMLError for 010, 0x8 and 1:30, which YAML reads as 8, 8 and 90."""
-        if not DECIMAL.fullmatch(node.value):
-            raise yaml.YAMLError(f"{node.value} is no decimal number; write it without the 0 or :")
-        return self.construct_yaml_int(node)
-
-    def construct_text(self, node: yaml.ScalarNode) -> str:
-        """Text; YAMLError for 08 without quotes, which YAML takes for text."""
-        if node.style is None and node.value.isdecimal():
-            raise yaml.YAMLError(f"{node.value} is no decimal number; write it without the 0")
-        return self.construct_yaml_str(node)
-
-    def construct_number(self, node: yaml.ScalarNode) -> float:
-        """A float; YAMLError for 1:30.5, which YAML reads as 90.5."""
-        if ":" in node.value:
-            raise yaml.YAMLError(f"{node.value} is no decimal number; write it without the :")
-        return self.construct_yaml_float(node)
-
-
-StrictLoader.add_constructor("tag:yaml.org,2002:int", StrictLoader.construct_whole_number)
-StrictLoader.add_constructor("tag:yaml.org,2002:str", StrictLoader.construct_text)
-StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_number)
 
 
 def built_in(folder: Path) -> list[str]:
@@ -87,7 +65,7 @@ def beside(path: Path) -> dict[str, Path]:
 
 
 def read(path: Path, notebook: str = "") -> dict[str, Any]:
-    """The parameters in a profile's file, and in the one beside it for the notebook.
+    """The parameters in a profile's file, and in the one beside it for the notebook, as text.
 
     Raises:
         ValueError: not lines of `parameter: value`.
@@ -98,9 +76,8 @@ def read(path: Path, notebook: str = "") -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        loader = StrictLoader(path.read_text(encoding="utf-8"))
-        values = loader.get_single_data() or {}
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, no such date
+        values = TextLoader(path.read_text(encoding="utf-8")).get_single_data() or {}
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8
         reason = " ".join(str(error).split())
         raise ValueError(f"profile {path} does not read: {reason}") from error
     if not isinstance(values, dict):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ SET_BY_STUDY = {
     "only": "use verify or complete",
 }
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
+WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][\d_]*)")  # not 010, which is eight to some
 
 
 def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
@@ -59,7 +61,7 @@ def strangers() -> list[str]:
 
 
 def read_profile(name: str, notebook: str = "") -> dict[str, Any]:
-    """The parameters of a profile: a name in notebooks/profiles, or a YAML file of one's own.
+    """A profile's parameters, as text; it is a name in notebooks/profiles, or one's own YAML file.
 
     Beside `full.yaml` a file `full.07_final.yaml` holds what is other for that notebook.
 
@@ -200,7 +202,7 @@ def _convert(value: Any, wanted: str) -> Any:
         return value.lower() in YES
     if wanted == "float" and not isinstance(value, bool) and math.isfinite(float(value)):
         return float(value)
-    if wanted == "int" and (isinstance(value, str) or type(value) is int):
+    if wanted == "int" and (type(value) is int or WHOLE_NUMBER.fullmatch(value)):
         return int(value)
     if wanted == "str" and isinstance(value, str) or wanted == type(value).__name__:
         return value

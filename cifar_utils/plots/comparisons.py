@@ -23,11 +23,11 @@ UNITS = dict.fromkeys(FRACTIONS, "%") | {
     "mcc": "−1 to 1",
     "parameters": "number",
 }
-VERDICTS: dict[str, dict[str, Any]] = {
-    "better": {"label": "better", "color": "#0173b2", "marker": "^"},
-    "worse": {"label": "worse", "color": "#de8f05", "marker": "v"},
-    "same": {"label": "no difference shown", "color": "0.45", "marker": "o", "mfc": "white"},
-    "single": {"label": "one seed: no interval", "color": "0.45", "marker": "x"},
+VERDICTS: dict[str, dict[str, Any]] = {  # the words of `Comparison.verdict`, and their looks
+    statistics.HIGHER: {"color": "#0173b2", "marker": "^"},
+    statistics.LOWER: {"color": "#de8f05", "marker": "v"},
+    statistics.EQUIVALENT: {"color": "#029e73", "marker": "s"},
+    statistics.OPEN: {"color": "0.45", "marker": "o", "mfc": "white"},
 }
 
 
@@ -84,33 +84,44 @@ def _draw_mean(ax: Axes, mean: float, half: float, height: float, decimals: str)
     )
 
 
-def differences(groups: Mapping[str, Mapping[str, statistics.Comparison]], *, title: str) -> Figure:
+def differences(
+    groups: Mapping[str, Mapping[str, statistics.Comparison | None]], *, title: str
+) -> Figure:
     """Draw each comparison's difference with its 95 % interval, a row a label, under headings.
 
-    Colour and marker say what the interval shows of the comparison's b, from which a is taken.
+    Colour and marker are the verdict on the comparison's b, from which a is taken. The interval is
+    the one that the verdict is of: over seeds and test images where that is known, else over seeds.
+    None has a row and nothing in it: it is not reported, or not yet.
     """
-    every = [each for group in groups.values() for each in group.values()]
-    require(every, "need a comparison")
-    figure, ax = one_panel(title, (11, 0.27 * (len(every) + len(groups)) + 1.7))
+    every = [each for group in groups.values() for each in group.values() if each]
+    require(any(groups.values()), "need a comparison")
+    rows = sum(1 + len(group) for group in groups.values())
+    figure, ax = one_panel(title, (11, 0.27 * rows + 1.7))
     ticks: list[str] = []
     for heading, group in groups.items():
         ticks.append(heading)
         for label, each in group.items():
-            points = 100 * each.difference
-            half = None if each.n < 2 else 100 * (each.high - each.low) / 2
-            ax.errorbar(points, len(ticks), xerr=half, capsize=3, **VERDICTS[each.verdict])
+            if each:
+                _draw_difference(ax, each, len(ticks))
             ticks.append(label)
     ax.axvline(0, color="0.3", lw=1)
     ax.set_yticks(range(len(ticks)), ticks)
     for tick in ax.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in groups else "normal")
     ax.set_ylim(len(ticks) - 0.4, -0.6)
-    ax.set_xlabel("first minus second, test accuracy (points), with its 95 % t-interval")
+    ax.set_xlabel("first minus second, test accuracy (points)\nwith its 95 % interval")
     ax.grid(False, axis="y")
     kinds = [each.verdict for each in every]
-    shown = [Line2D([], [], **look) for kind, look in VERDICTS.items() if kind in kinds]
-    legend_below(figure, shown)
+    shown = [Line2D([], [], label=kind, **look) for kind, look in VERDICTS.items() if kind in kinds]
+    if shown:
+        legend_below(figure, shown)
     return figure
+
+
+def _draw_difference(ax: Axes, each: statistics.Comparison, height: int) -> None:
+    low, high = (each.wide.low, each.wide.high) if each.wide else (each.low, each.high)
+    half = None if each.n < 2 else 100 * (high - low) / 2
+    ax.errorbar(100 * each.difference, height, xerr=half, capsize=3, **VERDICTS[each.verdict])
 
 
 def against_size(

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from PIL import Image
 
 from cifar_utils import data, descent, outline, plots, records, statistics
 from cifar_utils.files import write_whole
-from cifar_utils.report import numbers
+from cifar_utils.report import compared, numbers
+from cifar_utils.report.compared import Outcome
+from cifar_utils.statistics import Comparison
 
 DIGEST = "Records"
 LEVELS, SHARE = 48, 0.0005  # of 255; of the pixels: what other processors may draw otherwise
@@ -247,18 +249,31 @@ def _comparison(runs: pd.DataFrame, name: str, what: str, among: Sequence[str]) 
 
 
 def _differences(full: pd.DataFrame) -> Picture:
-    groups = {}
+    found = compared.of_study(full)
+    groups: dict[str, dict[str, Comparison | None]] = {}
     for section in outline.SECTIONS:
         heading = section.notebook.replace("_", " · ", 1).replace("_", ", ")
-        compared = numbers.comparisons(full, section)
-        groups[heading] = {f"{each.b} − {each.a}  (n = {each.n})": each for each in compared}
+        groups[heading] = {}
+        for each in compared.of_section(found, section):
+            reported = each if isinstance(each, Comparison) else None
+            primary = (each.a, each.b) in section.primary
+            groups[heading][_row_label(each, primary)] = reported
     what = "What each change does to the test accuracy"
     title = f"{what} ({CIFAR}, paired by seed, {full.train_size.max():,} training images)"
     source = {
-        heading: {k: vars(each) for k, each in rows.items()} for heading, rows in groups.items()
+        heading: {label: each and asdict(each) for label, each in rows.items()}
+        for heading, rows in groups.items()
     }
     draw = partial(plots.differences, groups, title=title)
     return Picture("differences.png", draw, [title, source], full)
+
+
+def _row_label(each: Outcome, primary: bool) -> str:
+    """ "corrected − SimpleCNN  (n = 10, primary)", or "(3 of 10 seeds)" if it is not reported."""
+    n = f"n = {each.n}"
+    if not isinstance(each, Comparison):
+        n = f"{each.n} of {each.declared} seeds"
+    return f"{each.b} − {each.a}  ({n}{', primary' if primary else ''})"
 
 
 def _sizes(frame: pd.DataFrame) -> Picture:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from cifar_utils import metrics, outline, records, statistics
+from cifar_utils import metrics, outline, records, statistics, uncertainty
 from cifar_utils.data import PROJECT
 from cifar_utils.files import read_text, slug
 from cifar_utils.outline import Question, Section
+from cifar_utils.report import compared
+from cifar_utils.report.compared import Key, Outcome, Unreported
 from cifar_utils.statistics import Comparison
 
 SPEED = PROJECT / "benchmarks" / "throughput.json"
 TIME = PROJECT / "benchmarks" / "time_to_accuracy.json"
+COVERAGE = PROJECT / "benchmarks" / "coverage.json"
 
 CLAIM, AIM = 80.90, 91.50  # percent: the original's for its final network; this study's own
 # Test accuracies in percent that the original reported, beside the runs that redo its own.
@@ -46,20 +51,25 @@ def facts(frame: pd.DataFrame) -> dict[str, Any]:
     """All that the templates name, from the evidence (`records.all_evidence`)."""
     frame = outline.in_order(frame)
     full = frame[frame.profile == "full"]
-    compared = [each for section in outline.SECTIONS for each in comparisons(full, section)]
+    found = compared.of_study(full)
+    reported = [each for each in found.values() if isinstance(each, Comparison)]
     return {
-        "chapters": {each.notebook: _chapter(frame, each) for each in outline.SECTIONS},
+        "chapters": {each.notebook: _chapter(frame, found, each) for each in outline.SECTIONS},
         "networks": [_network(of_variant(full, *names), names) for names in outline.NETWORKS],
         "claim": target(of_variant(full, "07_final", "FinalCNN"), CLAIM),
         "aim": target(of_variant(full, "07_final", "PlainCNN"), AIM),
         "recipes": {network: by_recipe(full, network) for network in RECIPES},
-        "mistakes": {key: _compare(full, *names) for key, names in MISTAKES.items()},
+        "mistakes": {key: _mistake(full, *names) for key, names in MISTAKES.items()},
         "flattery": _flattery(full),
         "apart": _apart(full),
-        "compared": compared,
+        "primary": compared.primary_rows(found),
+        "declared": len(found),
+        "reported": len(reported),
+        "exploratory": sum(each.corrected is None for each in reported),
         "runs": _provenance(full),
         "speed": _speed(SPEED),
         "time": _time(TIME),
+        "coverage": _coverage(COVERAGE),
     }
 
 
@@ -68,51 +78,69 @@ def of_variant(runs: pd.DataFrame, notebook: str, variant: str) -> pd.DataFrame:
     return runs[(runs.notebook == notebook) & (runs.variant == variant)]
 
 
-def comparisons(runs: pd.DataFrame, section: Section) -> list[Comparison]:
-    """All that a section compares, in order."""
-    return [each for question in section.questions for each in _answers(runs, section, question)]
-
-
-def _answers(runs: pd.DataFrame, section: Section, question: Question) -> list[Comparison]:
-    return [_compare(runs, section.notebook, a, b) for a, b, _ in question.pairs]
-
-
-def _compare(runs: pd.DataFrame, notebook: str, a: str, b: str) -> Comparison:
-    return statistics.compare(runs[runs.notebook == notebook], a, b)
+def _mistake(full: pd.DataFrame, notebook: str, right: str, mistaken: str) -> Outcome:
+    return compared.between(full, (notebook, right), (notebook, mistaken))
 
 
 def by_recipe(full: pd.DataFrame, network: str) -> dict[str, Any]:
     """One network by the original's recipe and by the final one, and the difference."""
     original, final = (of_variant(full, *names) for names in RECIPES[network])
+    change = compared.between(full, *RECIPES[network])
     both = pd.concat([original.assign(variant="original"), final.assign(variant="final")])
     return {
         "parameters": final.parameters.iloc[0],
         "original": 100 * original.accuracy.mean(),
         "final": 100 * final.accuracy.mean(),
-        "change": statistics.compare(both, "original", "final"),
+        "change": change,
         "runs": both,
     }
 
 
 def target(runs: pd.DataFrame, goal: float) -> dict[str, Any]:
-    """Whether one variant's mean test accuracy reaches `goal` (percent), by its 95 % interval."""
-    row = 100 * statistics.summary(runs).iloc[0]
-    kind = "reached" if row.low > goal else "missed" if row.high < goal else "open"
-    return {
-        "name": _full_name(runs.iloc[0]),
-        "parameters": runs.parameters.iloc[0],
+    """Whether one variant's mean test accuracy reaches `goal` (percent), by its 95 % intervals.
+
+    "kind" is of these test images, so by the interval over seeds, and "unreported" without all of
+    the declared seeds; "wide" is of any test images, so by that over seeds and images.
+    """
+    first = runs.iloc[0]
+    declared = outline.declared_seeds(first.notebook, first.variant)
+    runs = runs[runs.seed < declared].dropna(subset="accuracy")
+    found = {
+        "name": _full_name(first),
+        "parameters": first.parameters,
         "goal": goal,
-        "kind": kind,
-        "n": runs.accuracy.count(),
+        "kind": "unreported",
+        "n": len(runs),
+        "declared": declared,
         "accuracy": mean_and_spread(runs.accuracy),
+        "flip": mean_and_spread(runs.flip_accuracy),
+    }
+    if len(runs) < declared:
+        return found
+    row = 100 * statistics.summary(runs).iloc[0]
+    wide = uncertainty.of_network(runs)
+    wide_low, wide_high = 100 * wide.low, 100 * wide.high
+    return found | {
+        "kind": _place(row.low, row.high, goal),
         "low": row.low,
         "high": row.high,
         "above": (100 * runs.accuracy > goal).sum(),
-        "flip": mean_and_spread(runs.flip_accuracy),
+        "images": int(np.sum(first.confusion)),
+        "wide": {"kind": _place(wide_low, wide_high, goal), "low": wide_low, "high": wide_high},
     }
 
 
-def _chapter(frame: pd.DataFrame, section: Section) -> dict[str, Any]:
+def splits(runs: pd.DataFrame) -> dict[str, Any]:
+    """Accuracies of one network where only the split differs: which images validate."""
+    columns = {"validation": runs.val_accuracy, "test": runs.accuracy}
+    return {"n": len(runs)} | {name: mean_and_spread(values) for name, values in columns.items()}
+
+
+def _place(low: float, high: float, goal: float) -> str:
+    return "reached" if low > goal else "missed" if high < goal else "open"
+
+
+def _chapter(frame: pd.DataFrame, found: Mapping[Key, Outcome], section: Section) -> dict[str, Any]:
     """A notebook's answers and tables; "questions" by their keys in the outline."""
     every = frame[frame.notebook == section.notebook]
     runs = every[every.profile == "full"]
@@ -120,10 +148,13 @@ def _chapter(frame: pd.DataFrame, section: Section) -> dict[str, Any]:
     names = [names for names in REPORTED if names[0] == section.notebook]
     first: Any = runs.iloc[0]
     return {
-        "questions": {each.key: _question(runs, section, each) for each in section.questions},
+        "questions": {
+            each.key: _question(runs, found, section.notebook, each) for each in section.questions
+        },
         "rates": {name: some.lr.iloc[0] for name, some in variants.items()},
         "reported": [target(of_variant(runs, *each), REPORTED[each]) for each in names],
-        "comparisons": comparisons(runs, section),
+        "comparisons": compared.of_section(found, section),
+        "primary": section.primary,
         "metrics": [
             _metrics(name, some, REPORTED.get((section.notebook, name)))
             for name, some in variants.items()
@@ -135,20 +166,27 @@ def _chapter(frame: pd.DataFrame, section: Section) -> dict[str, Any]:
     }
 
 
-def _question(runs: pd.DataFrame, section: Section, question: Question) -> dict[str, Any]:
+def _question(
+    runs: pd.DataFrame, found: Mapping[Key, Outcome], notebook: str, question: Question
+) -> dict[str, Any]:
     """Its comparisons, those told alike together, largest first; those against expectation."""
-    found = _answers(runs, section, question)
-    groups: dict[tuple[str, str], list[Comparison]] = {}
-    for each in found:
-        groups.setdefault((each.a, each.verdict), []).append(each)
-    contrary = {1: "worse", -1: "better"}
-    expected = [contrary.get(sign) for _, _, sign in question.pairs]
-    pairs = zip(found, expected, strict=True)
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    surprises = []
+    for a, b, expected in question.pairs:
+        each = found[notebook, a, b]
+        groups.setdefault((a, each.verdict), []).append(each)
+        contrary = {1: statistics.LOWER, -1: statistics.HIGHER}.get(expected)
+        if each.verdict == contrary:
+            surprises.append(b)
     return {
-        "groups": [sorted(each, key=lambda c: -abs(c.difference)) for each in groups.values()],
-        "surprises": [each.b for each, unexpected in pairs if each.verdict == unexpected],
+        "groups": [sorted(group, key=_largest_first) for group in groups.values()],
+        "surprises": surprises,
         "gaps": {name: _gap(runs[runs.variant == name]) for name in question.gaps},
     }
+
+
+def _largest_first(each: Outcome) -> float:
+    return 0.0 if isinstance(each, Unreported) else -abs(each.difference)
 
 
 def _gap(runs: pd.DataFrame) -> float:
@@ -242,6 +280,26 @@ def _time(path: Path) -> dict[str, Any]:
         "n": len(runs),
         "reached": (runs.test >= measured["claim"]).sum(),
         "environment": measured["environment"],
+    }
+
+
+def _coverage(path: Path) -> dict[str, Any]:
+    """What benchmarks/coverage.py wrote: in which share of studies an interval held the truth."""
+    told = json.loads(read_text(path))
+    shares = pd.DataFrame(told["coverage"])
+    table = shares.pivot_table("held", ["magnitudes", "method"], "n", sort=False)
+    chosen = shares[shares.method.str.endswith("crossed") & (shares.n >= 5)].held
+    naive = shares[(shares.method == "difference: bootstrap") & (shares.n == 5)].held
+    return {
+        "studies": told["studies"],
+        "images": told["images"],
+        "seeds": list(table.columns),
+        "rows": (100 * table).map("{:.1f}".format).reset_index().to_numpy().tolist(),
+        "magnitudes": told["magnitudes"],
+        "least": 100 * chosen.min(),
+        "most": 100 * chosen.max(),
+        "naive": 100 * naive.min(),
+        "two_looks": 100 * told["two_looks"]["errors"],
     }
 
 

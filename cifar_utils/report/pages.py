@@ -18,6 +18,7 @@ PAGES = {  # each page and its template
     PROJECT / "README.ru.md": "README.ru.md.j2",
     PROJECT / "docs" / "results.md": "results.en.md.j2",
     PROJECT / "docs" / "results.ru.md": "results.ru.md.j2",
+    PROJECT / "docs" / "uncertainty.md": "uncertainty.en.md.j2",
 }
 IMAGES = PROJECT / "images"
 TABLE = records.EVIDENCE / "results.csv"
@@ -49,6 +50,7 @@ def facts(evidence: pd.DataFrame) -> dict[str, Any]:
     return {
         **numbers.facts(evidence),
         "pictures": {picture.name: picture.origin() for picture in pictures},
+        "splits": numbers.splits(records.load(records.EVIDENCE / "splits")),
         "searched": len(records.load(records.EVIDENCE / "search")),
     }
 

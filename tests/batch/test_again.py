@@ -300,6 +300,18 @@ def test_the_jobs_that_are_missing_come_seed_by_seed(
     assert again.plan_missing(["02_second"], 3, tmp_path / "out") == []
 
 
+def test_what_is_missing_is_counted_by_the_seeds_that_the_outline_declares(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = outline.Section("01_first", VARIANTS[:2], (), (), seeds=4)
+    monkeypatch.setattr(outline, "SECTIONS", (section,))
+    monkeypatch.setattr(outline, "FEWER_SEEDS", {("01_first", VARIANTS[1]): 3})
+    planned = again.plan_missing(["01_first"], None, tmp_path / "out")
+    found = [job.name.removeprefix("01_first, ") for job in planned]
+    first, second = VARIANTS[:2]
+    assert found == [f"{first}, seed 2", f"{second}, seed 2", f"{first}, seed 3"]
+
+
 def test_what_failed_is_not_kept(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,15 +33,8 @@ except ImportError:
     distributed = None
 needs_dask = pytest.mark.skipif(not distributed, reason="needs dask: pip install -e .[dask]")
 IP = r"tcp://127\.0\.0\.1:\d+"
+pytestmark = pytest.mark.usefixtures("notebooks")
 HARD_LIMIT = 300  # seconds of a test, on a machine that has much else to do
-
-
-@pytest.fixture(autouse=True)
-def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "notebooks"
-    toy_notebook.write_study(folder, "01_first")
-    toy_notebook.use(folder, monkeypatch)
-    return folder
 
 
 @pytest.fixture

@@ -74,6 +74,32 @@ def test_a_run_is_this_interpreter_s_with_figures_and_a_log_whatever_shell_and_m
     assert picture.convert("L").getpixel((0, 0)) == 255  # matplotlib's own white
 
 
+def test_a_relative_cifar_root_is_a_folder_of_the_caller_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, meant in (("a b/é", tmp_path / "a b/é"), ("~/c", Path.home() / "c"), ("/d", "/d")):
+        monkeypatch.setenv("CIFAR_ROOT", given)
+        assert kernel.environment()["CIFAR_ROOT"] == str(meant)
+    monkeypatch.delenv("CIFAR_ROOT")
+    assert "CIFAR_ROOT" not in kernel.environment()
+
+
+@pytest.mark.parametrize("target", ["lab", "notebooks"])
+@pytest.mark.parametrize("given", ["a b/é", "~/c", "/d", ""])
+def test_make_tells_jupyter_the_folder_that_the_caller_means(
+    target: str, given: str, tmp_path: Path
+) -> None:
+    jupyter = tmp_path / "jupyter"
+    jupyter.write_text('#!/bin/sh\necho "$CIFAR_ROOT"\n')
+    jupyter.chmod(0o755)
+    command = ["make", "--assume-old=.venv/.ready", f"BIN={tmp_path}", target]
+    environment = os.environ | {"CIFAR_ROOT": given}
+    said = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    meant = str(PROJECT / given) if given.startswith("a") else given
+    assert said.stdout == f"{meant}\n", said.stderr
+
+
 def test_a_cell_that_takes_too_long_ends_its_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

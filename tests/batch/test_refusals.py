@@ -17,6 +17,7 @@ corrected_optimizer: str = "adamw"  # of another recipe
 corrected_lr: float = 0.005  # of another recipe
 corrected_schedule: str = "onecycle"  # of another recipe
 lr_scale: float = 1.0  # multiplies lr
+beside: str = "nothing"  # or "ablation", or "all"
 plain_epochs: int = 3  # of another network
 """
 
@@ -34,7 +35,8 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 BAD = {
     "val_size=60000": "01_first: 60,000 images were asked for, but only 1,000 are left",
     "train_size=5001": "5,001 images were asked for, but only 5,000 are left",
-    "dataset=cifar10 val_size=60000": "60,000 images were asked for, but only 50,000",
+    "dataset=cifar10 val_size=60000": "60,000 images were asked for, but only 50,000 are left",
+    "dataset=cifar10 train_size=50000": "only 49,950 are left; lower train_size or val_size\n",
     "dataset=cifar10 val_size=49995": "100 images were asked for, but only 5 are left",
     "dataset=cifar10 train_size=45001 val_size=0": "45,001 images were asked for, but only 45,000",
     "dataset=cifar10 train_size=49991 val_size=10": "49,991 images were asked for, but only 49,990",
@@ -47,6 +49,7 @@ BAD = {
     "corrected_lr=-1": "corrected_lr is -1.0; it must be above 0",
     "corrected_schedule=step": "unknown corrected_schedule 'step'",
     "lr_scale=0": "lr_scale is 0.0; it must be above 0",
+    "beside=ablaton": "unknown beside 'ablaton'; there are: nothing, ablation, all",
     "plain_epochs=0": "plain_epochs is 0; it must be at least 1",
 }
 
@@ -68,18 +71,18 @@ def test_the_last_seed_counts(tmp_path: Path, capsys: pytest.CaptureFixture) -> 
 
 YAML = {
     "epochs: 1\nepochs: 2": "epochs is given twice",
-    "epochs: 010": "010 is no decimal number",
-    "epochs: 08": "08 is no decimal number",
-    "epochs: 0x10": "0x10 is no decimal number",
-    "epochs: 1:30": "1:30 is no decimal number",
-    "lr: 1:30.5": "1:30.5 is no decimal number",
+    "epochs: 010": "epochs='010' of 01_first must be of type int",
+    "epochs: 08": "epochs='08' of 01_first must be of type int",
+    "epochs: 0x10": "epochs='0x10' of 01_first must be of type int",
+    "epochs: 1:30": "epochs='1:30' of 01_first must be of type int",
+    "lr: 1:30.5": "lr='1:30.5' of 01_first must be of type float",
     "lr: [1": "expected ',' or ']'",
-    "lr: 2020-13-40": "month must be in 1..12",
-    "train_size:": "train_size=None of 01_first must be of type int",
-    "lr:": "lr=None of 01_first must be of type float",
-    "lr: [1]": "lr=[1] of 01_first must be of type float",
+    "lr: 2020-13-40": "lr='2020-13-40' of 01_first must be of type float",
+    "train_size:": "train_size='' of 01_first must be of type int",
+    "lr:": "lr='' of 01_first must be of type float",
+    "lr: [1]": "lr=['1'] of 01_first must be of type float",
     f"lr: {10**400}": "of 01_first must be of type float",
-    "epochs: 1.0": "epochs=1.0 of 01_first must be of type int",
+    "epochs: 1.0": "epochs='1.0' of 01_first must be of type int",
     "epochs: 1e3": "epochs='1e3' of 01_first must be of type int",
     "\xe9: 1": "can't decode byte",
 }
@@ -95,10 +98,13 @@ def test_a_profile_that_means_something_else_is_one_sentence(
     assert code == 1 and YAML[text] in said and said.count("\n") == 1, said
 
 
-def test_ordinary_numbers_read(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("a: 0\nb: -5\nc: 1_000\nd: 1.0e-3\ne: '08'\nf: 1e-3\n")
-    told = {"a": 0, "b": -5, "c": 1000, "d": 0.001, "e": "08", "f": "1e-3"}
-    assert profiles.read(tmp_path / "mine.yaml") == told
+def test_ordinary_values_read(notebooks: Path, tmp_path: Path) -> None:
+    text = "seed: 0\nepochs: -5\ntrain_size: 1_000\nlr: 1e-3\noptimizer: 08\nloud: true\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    told = {"seed": 0, "epochs": -5, "train_size": 1000, "lr": 0.001, "optimizer": "08",
+            "loud": True}  # fmt: skip
+    given = profiles.read(tmp_path / "mine.yaml")
+    assert study.typed_parameters(notebooks / "01_first.ipynb", given) == told
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import toy_notebook
 from command_line import call
 from processes import PATIENCE, alive, command_lines, until
 from toy_notebook import rows, told
@@ -20,13 +19,7 @@ from cifar_utils import plots
 from cifar_utils.batch import jobs, study, sweep
 from cifar_utils.files import slug
 
-
-@pytest.fixture(autouse=True)
-def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "notebooks"
-    toy_notebook.write_study(folder, "01_first")
-    toy_notebook.use(folder, monkeypatch)
-    return folder
+pytestmark = pytest.mark.usefixtures("notebooks")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from scipy import stats
 
 from cifar_utils import plots, statistics
 from cifar_utils.plots.comparisons import VERDICTS
+from cifar_utils.uncertainty import Estimate
 
 TWICE = pd.concat([runs(a=[0.1]), runs(a=[0.2])])
 
@@ -62,7 +63,7 @@ def test_differences_are_drawn_in_points_with_their_interval_and_verdict() -> No
     (ax,) = figure.axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["01", "b − a", "a − b", "02", "c − a", "d − a"]
-    kinds = ("better", "worse", "same", "single")
+    kinds = ("higher", "lower", "not resolved", "not resolved")
     for label, expected, bar, kind in zip(pairs, points, ax.containers, kinds, strict=True):
         dot, _, whiskers = bar.lines
         assert np.allclose(dot.get_xydata(), [np.mean(expected), labels.index(label)])
@@ -73,9 +74,31 @@ def test_differences_are_drawn_in_points_with_their_interval_and_verdict() -> No
         interval = stats.t.interval(0.95, 2, np.mean(expected), stats.sem(expected))
         assert np.allclose(whiskers[0].get_segments()[0][:, 0], interval)
     told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert told == ["better", "worse", "no difference shown", "one seed: no interval"]
+    assert told == ["higher", "lower", "not resolved"]
     with pytest.raises(ValueError, match="need a comparison"):
         plots.differences({}, title="none")
+
+
+def test_what_is_not_reported_has_a_row_and_no_mark() -> None:
+    some = runs(a=[0.5, 0.51, 0.53], b=[0.501, 0.511, 0.531])
+    rows = {"b − a": statistics.compare(some, "a", "b"), "c − a": None}
+    figure = plots.differences({"01": rows}, title="differences")
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["01", "b − a", "c − a"]
+    (bar,) = ax.containers
+    assert bar.lines[0].get_ydata() == [1]
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == ["higher"]  # by the very same amount with every seed
+    assert not plots.differences({"01": {"c − a": None}}, title="none yet").legends
+
+
+def test_a_difference_is_drawn_with_the_interval_that_its_verdict_is_of() -> None:
+    wide = Estimate(0.004, -0.006, 0.014, 0.4, 9.0, 1e-5, 1e-5)
+    found = statistics.Comparison("a", "b", "accuracy", 5, 0.004, 0.001, 0.007, 0.02, wide)
+    (ax,) = plots.differences({"01": {"b − a": found}}, title="differences").axes
+    dot, _, (whisker,) = ax.containers[0].lines
+    assert np.allclose(whisker.get_segments()[0][:, 0], [-0.6, 1.4])
+    assert dot.get_marker() == VERDICTS["not resolved"]["marker"]
 
 
 def test_against_size_draws_runs_and_means_in_percent() -> None:

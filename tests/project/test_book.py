@@ -27,7 +27,7 @@ from cifar_utils.data import PROJECT
 DOCS = PROJECT / "docs"
 NOTEBOOKS = study.find_notebooks()
 CORE = "data augment models muon recipe training inference metrics records experiment statistics"
-CORE += " descent"
+CORE += " uncertainty descent"
 WIDTHS = {"desktop": 1200, "phone": 390}
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -154,6 +154,7 @@ def test_the_book_has_its_parts(pages: dict[str, dict[str, Any]]) -> None:
     modules = [f"reference/cifar_utils.{name}.html" for name in CORE.split()]
     modules += ["reference/cifar_utils.classify.html", "reference/cifar_utils.plots.html"]
     parts = ["index.html", "results.html", "results.ru.html", "usage.html", "search.html"]
+    parts += ["explorers.html", "uncertainty.html"]
     assert {*parts, *modules, *map(page_of, NOTEBOOKS)} <= pages.keys()
     for path in NOTEBOOKS:
         first = nbformat.read(path, 4).cells[0].source.splitlines()[0]

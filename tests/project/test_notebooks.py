@@ -3,12 +3,16 @@
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import papermill
 import pytest
 import yaml
+from PIL import Image
 
+from cifar_utils import classify, data, plots
 from cifar_utils.batch import study
+from cifar_utils.data import PROJECT
 
 NOTEBOOKS = study.find_notebooks()
 NAMES = ["01_baseline", "02_deeper_batchnorm", "03_pooling", "04_optimizers", "05_dropout",
@@ -16,8 +20,9 @@ NAMES = ["01_baseline", "02_deeper_batchnorm", "03_pooling", "04_optimizers", "0
 COMMON = {"dataset": "str", "train_size": "int", "val_size": "int", "epochs": "int",
           "seed": "int", "profile": "str", "only": "str", "out": "str"}  # fmt: skip
 UNCOMPARED = {  # by nbval: an animation; images/descent.gif is the same, and is compared
-    "04_optimizers": ['paths = {name: walk.loc[:30, ["w0", "w1"]] for name, walk in fits.items()}'],
+    "04_optimizers": ["fits = {"],
 }
+COLAB = "**Open in Colab**: "
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -76,11 +81,52 @@ def test_every_parameter_has_type_and_help_and_quick_is_the_default(path: Path) 
     for parameter in known.values():
         assert parameter["inferred_type_name"] in ("int", "float", "str", "bool")
         assert parameter["help"]
-    quick = study.read_profile("quick")
+    quick = study.typed_parameters(path, study.read_profile("quick"))
     for name, value in quick.items():
         assert yaml.safe_load(known[name]["default"]) == value, name
     for profile in ("quick", "full"):
         study.typed_parameters(path, study.read_profile(profile, path.stem))
+
+
+def test_every_notebook_installs_what_it_needs_by_the_same_cells() -> None:
+    """In Colab: before the first import, and where the package is there already, nothing."""
+    seen = set()
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, 4).cells
+        (place,) = (k for k, cell in enumerate(cells) if cell.source.startswith(COLAB))
+        installs = cells[place + 1]
+        first = next(cell for cell in cells if "cifar_utils import" in cell.source)
+        assert cells.index(first) > place + 1 and not installs.outputs
+        seen.add((cells[place].source, installs.source))
+    ((_, source),) = seen
+    magic = '    get_ipython().run_line_magic("pip", "install --quiet cifar_utils-*.whl")'
+    assert source.endswith(f'if not find_spec("cifar_utils"):\n{magic}')
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert "make wheel" in seen.pop()[0] and "\nwheel: " in makefile
+
+
+@pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[-1]], ids=lambda path: path.stem)
+def test_an_image_of_one_s_own_is_named_or_refused_in_a_sentence(
+    path: Path, small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (cell,) = (cell for cell in code_cells(path) if "my_image = " in cell.source)
+    words = ("in_words", "kept_network", "likeliest", "read_picture")
+    known = {"classify": classify, "images": small, "plots": plots, "plt": plt}
+    known |= {name: getattr(classify, name) for name in words}
+    Image.fromarray(small.test.images[5].permute(1, 2, 0).numpy()).save(tmp_path / "mine.png")
+    (tmp_path / "text.jpg").write_text("a text")
+    titles = {}
+    for name in ("", "mine.png", "text.jpg", "none.jpg"):
+        given = repr(str(tmp_path / name) if name else "")
+        exec(cell.source.replace('my_image = ""', f"my_image = {given}"), dict(known))
+        titles[name] = [plt.figure(k).axes[0].get_title() for k in plt.get_fignums()]
+        plt.close("all")
+    (best,) = classify.likeliest(small.test.images[5:6], *classify.kept_network())
+    assert titles["mine.png"] == [classify.in_words(best)] and len(titles[""]) == 1
+    assert titles["text.jpg"] == titles["none.jpg"] == []
+    sentences = capsys.readouterr().out.splitlines()
+    assert len(sentences) == 2 and "text.jpg is not a picture in one of" in sentences[0]
+    assert sentences[1] == f"{tmp_path}/none.jpg is not there"
 
 
 @each_notebook
@@ -91,7 +137,7 @@ def test_the_anatomy(path: Path) -> None:
     links = re.findall(r"\]\((\d\d_\w+)\.ipynb\)", first.split("**The question:**")[0])
     assert sorted([*links, path.stem]) == NAMES
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    order = ["Predict", "Experiment", "Evidence", "Verdict", "What the original study",
+    order = ["Predict", "Experiment", "Evidence", "Verdict", "Where the original study",
              "We have seen", "Exercises"]  # fmt: skip
     found = [next(o for o in order if h.startswith(o)) for h in headings if h.startswith((*order,))]
     assert found == order

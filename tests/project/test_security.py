@@ -29,7 +29,9 @@ NETWORK = {
     "smtplib", "telnetlib", "xmlrpc", "tornado", "webbrowser",
 }  # fmt: skip
 DOWNLOAD = "cifar_utils/batch/download.py"
-MAY_CALL_A_HOST = {DOWNLOAD, "cifar_utils/batch/cluster.py"}  # the scheduler that it is told of
+SCHEDULER = "cifar_utils/batch/cluster.py"  # calls the one that it is told of
+BROWSER = "cifar_utils/explore/__main__.py"  # opens files in it
+MAY_CALL_A_HOST = {DOWNLOAD, SCHEDULER, BROWSER}
 UNCHECKED = {
     "read_pickle", "extractall", "unpack_archive", "unsafe_load", "full_load",
     "load_state_dict_from_url", "download_url", "download_and_extract_archive",

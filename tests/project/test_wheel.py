@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cifar_utils import classify
+from cifar_utils import classify, records
 from cifar_utils.data import CLASSES, PROJECT
 
 pytestmark = pytest.mark.tools
-SOURCES = ("cifar_utils", "results/07_final", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("cifar_utils", "results", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 CALLS = """
 import runpy, sys
@@ -37,7 +37,9 @@ for line in sys.argv[1:]:  # as `python -m cifar_utils LINE`, one after another
     except SystemExit as stop:
         print("exit code", stop.code or 0)
 import cifar_utils
+from cifar_utils import records
 print(cifar_utils.__file__)
+print(len(records.all_evidence()), "records of evidence")
 """
 OF_THE_CHECKOUT = ("run", "sweep 03", "report", "complete", "verify record.json", "data")
 
@@ -124,16 +126,17 @@ def pins(path: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_the_wheel_holds_the_package_and_the_released_weights_alone(site: Path) -> None:
+def test_the_wheel_holds_the_package_and_what_notebooks_read_alone(site: Path) -> None:
     package = PROJECT / "cifar_utils"
     files = {path.relative_to(site) for path in site.rglob("*") if path.is_file()}
     own = {path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert {path.relative_to(PROJECT) for path in own} <= files
     assert {path.parts[0].partition("-")[0] for path in files} == {"cifar_utils"}
     assert any(path.name == "LICENSE" for path in files)
-    (weights,) = (PROJECT / "results").glob("*/*.pt")
-    for kept in (weights, weights.with_suffix(".json")):
-        assert (site / "cifar_utils" / "released" / kept.name).read_bytes() == kept.read_bytes()
+    kept, inside = PROJECT / "results", site / "cifar_utils" / "results"
+    read = {path.relative_to(kept) for path in kept.rglob("*.*") if path.suffix != ".csv"}
+    assert {path.relative_to(inside) for path in inside.rglob("*.*")} == read
+    assert all((inside / path).read_bytes() == (kept / path).read_bytes() for path in read)
 
 
 def test_it_requires_what_the_package_imports(metadata: Message) -> None:
@@ -165,6 +168,10 @@ def test_it_names_a_picture_outside_the_checkout(site: Path, picture: Path, said
     assert said.startswith(f"{picture.name}: {classify.in_words(best)}\nexit code 0\n000.png:")
 
 
+def test_a_notebook_finds_the_evidence_in_it(said: str) -> None:
+    assert f"\n{len(records.all_evidence())} records of evidence\n" in said
+
+
 def test_it_names_the_images_of_its_own_sample(said: str) -> None:
     told = dict(re.findall(r"^(\d{3})\.png: (\w+) ", said, re.MULTILINE))
     right = [CLASSES[int(number) // 100] == name for number, name in told.items()]
@@ -176,4 +183,4 @@ def test_what_needs_the_checkout_says_so_in_a_sentence(site: Path, said: str) ->
     assert len(errors) == said.count("exit code 1\n") == len(OF_THE_CHECKOUT)
     for line, error in zip(OF_THE_CHECKOUT, errors, strict=True):
         assert ("--root FOLDER" if line == "data" else "needs the notebooks") in error
-    assert not [path for path in site.rglob("*") if path.name in ("runs", "data", "results")]
+    assert not [path for path in site.rglob("*") if path.name in ("runs", "data")]

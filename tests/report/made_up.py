@@ -24,19 +24,23 @@ def runs_of(notebook: str, variant: str, accuracies: list[float], **change: obje
     return pd.DataFrame(rows, columns=list(records.COLUMNS))
 
 
-def study(seeds: int = 3, change: dict[tuple[str, str], list[float]] | None = None) -> pd.DataFrame:
+def study(
+    seeds: int | None = None, change: dict[tuple[str, str], list[float]] | None = None
+) -> pd.DataFrame:
     """Runs of every variant of the outline, and of notebook 06 with fewer images.
 
-    `change` gives some variants (notebook, variant) their accuracies, the others have random ones.
+    `change` gives some variants (notebook, variant) their accuracies, the others have random ones;
+    of each variant there are as many as the outline declares, or `seeds`.
     """
     random, parts = np.random.default_rng(0), []
     for section in outline.SECTIONS:
         for variant in section.variants:
-            drawn = list(random.normal(0.7, 0.02, seeds))
+            count = seeds or outline.declared_seeds(section.notebook, variant)
+            drawn = list(random.normal(0.7, 0.02, count))
             accuracies = (change or {}).get((section.notebook, variant), drawn)
             parts.append(runs_of(section.notebook, variant, accuracies))
             if section.notebook == "06_augmentation":
                 fewer = {"profile": "full+train_size=100", "train_size": 100}
-                lower = list(random.normal(0.4, 0.02, seeds))
+                lower = list(random.normal(0.4, 0.02, count))
                 parts.append(runs_of(section.notebook, variant, lower, **fewer))
     return pd.concat(parts, ignore_index=True)

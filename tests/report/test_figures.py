@@ -56,9 +56,23 @@ def test_every_figure_says_its_n() -> None:
     titles = {picture.name: picture.source[0] for picture in every}
     assert all("n = 3 seeds" in title for name, title in titles.items() if name not in BY_ROW)
     sources = {picture.name: picture.source[1] for picture in every}
-    rows = sources["differences.png"].values()
-    assert all("(n = 3)" in label for group in rows for label in group)
     assert [set(each["n"].values()) for each in sources["recipe.png"].values()] == [{3}, {3}]
+
+
+def test_the_differences_are_drawn_where_the_declared_seeds_are_there() -> None:
+    for runs, expected in ((study(), True), (study(3), False)):
+        every = {p.name: p for p in figures.from_records(outline.in_order(runs))}
+        groups = every["differences.png"].source[1]
+        for section, rows in zip(outline.SECTIONS, groups.values(), strict=True):
+            primary = [label for label in rows if label.endswith(", primary)")]
+            assert len(primary) == len(section.primary)
+            for label, found in rows.items():
+                least = 3 if "PlainCNN" in label else section.seeds
+                reported = expected or least == 3
+                assert bool(found) == reported
+                said = f"(n = {least}" if reported else f"(3 of {least} seeds"
+                assert said in label
+        assert every["differences.png"].content()
 
 
 def test_a_figure_of_sizes_says_the_n_of_each_size() -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from cifar_utils.report import numbers, pages
 
 @pytest.mark.parametrize("section", outline.SECTIONS, ids=lambda section: section.notebook)
 def test_a_section_compares_no_two_variants_twice(section: outline.Section) -> None:
-    pairs = [{each.a, each.b} for each in numbers.comparisons(study(), section)]
+    pairs = [{a, b} for question in section.questions for a, b, _ in question.pairs]
     assert pairs and all(pairs.count(pair) == 1 for pair in pairs)
 
 
@@ -21,24 +22,42 @@ def test_values_are_written_as_percent_and_points() -> None:
     assert pages.table([["1", "2"]], "a | b") == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
-def test_a_target_is_judged_by_the_interval_of_the_mean() -> None:
-    runs = runs_of("07_final", "FinalCNN", [0.80, 0.82, 0.84])
+def test_a_target_is_judged_by_the_intervals_of_the_mean() -> None:
+    runs = runs_of("07_final", "FinalCNN", [0.80, 0.82, 0.84, 0.80, 0.84])
     found = numbers.target(runs, 80.90)
-    assert (found["kind"], found["n"], found["above"]) == ("open", 3, 2)
+    assert (found["kind"], found["n"], found["above"]) == ("open", 5, 3)
     assert (found["accuracy"], found["flip"]) == ("82.00 ± 2.00", "83.00 ± 2.00")
-    assert found["low"] == pytest.approx(77.03, abs=0.01)  # 82 − 4.303 · 2 / √3
-    assert numbers.target(runs, 70)["kind"] == "reached"
+    assert found["low"] == pytest.approx(79.52, abs=0.01)  # 82 − 2.776 · 2 / √5
     assert numbers.target(runs, 90)["kind"] == "missed"
+    found = numbers.target(runs, 79)
+    assert (found["kind"], found["wide"]["kind"], found["images"]) == ("reached", "open", 500)
+    assert found["wide"]["low"] < 79 < found["low"]  # 500 images: ± 3.4 points
+    assert numbers.target(runs, 70)["wide"]["kind"] == "reached"
+
+
+@pytest.mark.parametrize("accuracies", [[0.8, 0.81], [0.8, 0.81, 0.8, 0.8, math.nan]])
+def test_a_target_without_all_declared_seeds_has_no_verdict(accuracies: list[float]) -> None:
+    found = numbers.target(runs_of("07_final", "FinalCNN", accuracies), 70)
+    n = sum(not math.isnan(each) for each in accuracies)
+    assert (found["kind"], found["n"], found["declared"]) == ("unreported", n, 5)
+    assert "low" not in found and "wide" not in found
+
+
+def test_seeds_beyond_the_declared_ones_take_no_part_in_a_target() -> None:
+    first = [0.80, 0.82, 0.84, 0.80, 0.84]
+    runs = runs_of("07_final", "FinalCNN", [*first, 0.1, 0.1])
+    same = numbers.target(runs_of("07_final", "FinalCNN", first), 80.90)
+    assert numbers.target(runs, 80.90) == same
 
 
 def test_a_networks_two_recipes_are_compared_by_seed() -> None:
     change = {
-        ("02_deeper_batchnorm", "NotSimpleCNN"): [0.70, 0.71, 0.72],
-        ("07_final", "FinalCNN"): [0.80, 0.81, 0.82],
+        ("02_deeper_batchnorm", "NotSimpleCNN"): [0.70, 0.71, 0.72, 0.71, 0.71],
+        ("07_final", "FinalCNN"): [0.80, 0.81, 0.82, 0.81, 0.81],
     }
-    found = numbers.by_recipe(study(3, change), "NotSimpleCNN")
+    found = numbers.by_recipe(study(None, change), "NotSimpleCNN")
     assert found["original"] == pytest.approx(71) and found["final"] == pytest.approx(81)
-    assert found["change"].difference == pytest.approx(0.1) and found["change"].n == 3
+    assert found["change"].difference == pytest.approx(0.1) and found["change"].n == 5
 
 
 def test_flattery_is_the_best_epoch_minus_the_last() -> None:
@@ -56,12 +75,12 @@ def test_two_single_runs_lie_apart_by_the_pooled_spread() -> None:
 
 def test_fewer_images_have_rows_and_commands_of_their_own() -> None:
     chapter = numbers.facts(study())["chapters"]["06_augmentation"]
-    assert [row[:3] for row in chapter["sizes"]] == [["100", "2", "3"], ["400", "2", "3"]]
+    assert [row[:3] for row in chapter["sizes"]] == [["100", "2", "5"], ["400", "2", "5"]]
     assert all(row[3] == "288,778" or row[1] == "288,778" for row in chapter["metrics"])
     assert len(chapter["metrics"]) == len(outline.SECTIONS[5].variants)
     first, _, fewer, kept = chapter["commands"]
-    assert first.endswith("run 06_augmentation --profile full --seeds 3")
-    assert fewer.endswith("--profile full --seeds 3 -p train_size=100")
+    assert first.endswith("run 06_augmentation --profile full --seeds 10")
+    assert fewer.endswith("--profile full --seeds 10 -p train_size=100")
     assert kept == "python -m cifar_utils report runs/full+train_size-100 --keep"
     assert chapter["first"] == "06_augmentation/none.seed0.json"
 
@@ -80,3 +99,10 @@ def test_time_to_the_claim_is_told_with_how_many_reach_it(tmp_path: Path) -> Non
     found = numbers._time(path)
     assert (found["accuracy"], found["seconds"]) == ("82.00 ± 2.00", "110 ± 10")
     assert (found["n"], found["reached"], found["operations"]) == (3, 2, 6)
+
+
+def test_splits_are_told_by_their_validation_and_test_accuracy() -> None:
+    runs = runs_of("07_final", "FinalCNN", [0.80, 0.82, 0.84])
+    found = numbers.splits(runs.assign(val_accuracy=[0.7, 0.72, 0.74]))
+    assert found == {"n": 3, "validation": "72.00 ± 2.00", "test": "82.00 ± 2.00"}
+    assert numbers.splits(runs[:0])["n"] == 0

@@ -1,15 +1,15 @@
+import json
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 from made_up import study
 
-from cifar_utils import records
+from cifar_utils import outline, records
 from cifar_utils.data import PROJECT
 from cifar_utils.report import figures, pages
 
@@ -57,6 +57,22 @@ def test_the_first_page_is_short_and_begins_with_the_finding(name: str) -> None:
     assert text.count("![") == 1 and text.index("images/recipe.png") < 1500
     commands = re.search(r"```sh\nmake study .*\nmake test .*\n```", text)
     assert commands and commands.start() < 2200
+
+
+def test_the_page_of_uncertainty_tells_what_was_simulated() -> None:
+    told = json.loads((PROJECT / "benchmarks" / "coverage.json").read_text(encoding="utf-8"))
+    text = text_of(PROJECT / "docs" / "uncertainty.md")
+    for row in told["coverage"]:
+        found = re.search(
+            rf"^\| {re.escape(row['magnitudes'])} \| {row['method']} \|.*", text, re.M
+        )
+        place = sorted({each["n"] for each in told["coverage"]}).index(row["n"])
+        assert found[0].split("|")[3 + place].strip() == f"{100 * row['held']:.1f}"
+    assert f"erred in {100 * told['two_looks']['errors']:.1f} %" in text
+    chosen = [100 * row["held"] for row in told["coverage"]
+              if row["method"].endswith("crossed") and row["n"] >= 5]  # fmt: skip
+    assert f"in {min(chosen):.1f} to {max(chosen):.1f} % of the studies" in text
+    assert f"Share of {told['studies']:,} studies" in text
 
 
 def test_the_page_of_usage_is_short() -> None:
@@ -111,42 +127,50 @@ def test_below_each_figure_stands_what_it_is_drawn_from(name: str, evidence: pd.
     assert {"samples.png", "descent.gif", "cost.png"} <= set(below)
 
 
-LOW, MIDDLE, HIGH = [0.61, 0.62, 0.63], [0.66, 0.67, 0.68], [0.71, 0.72, 0.73]
+MIDDLE = [0.66, 0.67, 0.68, 0.67, 0.67] * 2  # of ten seeds
+LOW, HIGH = [each - 0.05 for each in MIDDLE], [each + 0.05 for each in MIDDLE]
+NEAR = [0.664, 0.668, 0.683, 0.666, 0.672]
+FAR = [0.70, 0.65, 0.71, 0.63, 0.69]
 
 
 @pytest.mark.parametrize(
     ("average", "others", "english", "russian", "verdicts"),
     [
-        (HIGH, LOW, "*average* is better than *max*: +5.00 points (95 % interval +5.00 … +5.00",
-         "*average* лучше, чем *max*: +5.00 п. п. (", ("better", "лучше")),
-        (LOW, HIGH, "*average* is worse than *max*: −5.00 points (95 % interval −5.00 … −5.00",
-         "*average* хуже, чем *max*: −5.00 п. п. (", ("worse", "хуже")),
-        ([0.60, 0.74, 0.68], LOW, "Between *average* and *max* no difference is shown: +0.33 ",
-         "Разница между *average* и *max* не показана: +0.33",
-         ("no difference shown", "разница не показана")),
+        (HIGH, LOW, "*average* is higher than *max*: +5.00 points (95 % interval +5.00 … +5.00",
+         "*average* выше, чем *max*: +5.00 п. п. (", ("higher", "выше")),
+        (LOW, HIGH, "*average* is lower than *max*: −5.00 points (95 % interval −5.00 … −5.00",
+         "*average* ниже, чем *max*: −5.00 п. п. (", ("lower", "ниже")),
+        (NEAR, LOW, "*average* and *max* are equivalent within 1 point: +0.06 points (",
+         "*average* и *max* равны в пределах 1 п. п.: +0.06 п. п. (",
+         ("equivalent within 1 point", "равны в пределах 1 п. п.")),
+        (FAR, LOW, "Whether *average* is higher or lower than *max* is not resolved: +0.60 ",
+         "Выше или ниже *average*, чем *max*, не решено: +0.60", ("not resolved", "не решено")),
     ],
-    ids=["better", "worse", "same"],
+    ids=["higher", "lower", "equivalent", "not resolved"],
 )  # fmt: skip
 def test_what_is_said_is_what_the_interval_shows(
     average: list[float], others: list[float], english: str, russian: str, verdicts: tuple[str, str]
 ) -> None:
     accuracies = {"max": MIDDLE, "average": average, "strided": others, "global": others}
-    runs = study(3, {("03_pooling", name): values for name, values in accuracies.items()})
+    runs = study(None, {("03_pooling", name): values[:5] for name, values in accuracies.items()})
     for template, said, verdict in (
         (ENGLISH, english, verdicts[0]),
         (RUSSIAN, russian, verdicts[1]),
     ):
         text = page(template, runs)
         (paragraph,) = re.findall(r"^\*\*(?:Pooling|Пулинг)\..*", text, re.M)
-        assert said in paragraph and "n = 3)." in paragraph
-        assert re.search(rf"^\| average \| max \|.*\| 3 \| {verdict} \|$", text, re.M)
+        assert said in paragraph and "n = 5)." in paragraph
+        kind = {ENGLISH: "primary", RUSSIAN: "главное"}[template]
+        assert re.search(rf"^\| average \| max \|.*\| 5 \| {kind} \| {verdict} \|$", text, re.M)
+        assert re.search(rf"^\| 03 \| average \| max \| 5 \|.*\| {verdict} \|$", text, re.M)
 
 
 def test_variants_that_fare_alike_are_told_together_the_largest_difference_first() -> None:
-    accuracies = {"p = 0": MIDDLE, "p = 0.2": HIGH, "p = 0.5": LOW, "p = 0.8": [0.4, 0.41, 0.42]}
-    runs = study(3, {("05_dropout", name): values for name, values in accuracies.items()})
+    least = [each - 0.26 for each in MIDDLE]
+    accuracies = {"p = 0": MIDDLE, "p = 0.2": HIGH, "p = 0.5": LOW, "p = 0.8": least}
+    runs = study(None, {("05_dropout", name): values for name, values in accuracies.items()})
     (paragraph,) = re.findall(r"^\*\*Dropout\.\*\*.*", page(ENGLISH, runs), re.M)
-    together = "Worse than *p = 0*, in points (95 % interval): *p = 0.8* −26.00 (−26.00 … −26.00), "
+    together = "Lower than *p = 0*, in points (95 % interval): *p = 0.8* −26.00 (−26.00 … −26.00), "
     assert f"{together}*p = 0.5* −5.00 (−5.00 … −5.00)." in paragraph
     assert "This is against expectation: *p = 0.5*." in paragraph  # of p = 0.8 it was expected
     assert "in points: *p = 0* +25.00, *p = 0.2* +25.00," in paragraph
@@ -155,54 +179,81 @@ def test_variants_that_fare_alike_are_told_together_the_largest_difference_first
 @pytest.mark.parametrize(
     ("accuracies", "english", "russian"),
     [
-        ([0.85, 0.86, 0.855], "Yes: FinalCNN, with 288,778 parameters, reaches 80.90 %",
+        ([0.85, 0.86, 0.855, 0.85, 0.86],
+         "Yes: FinalCNN, with 288,778 parameters, reaches 80.90 %",
          "Да: FinalCNN с 288,778 параметрами достигает 80.90 %"),
-        ([0.70, 0.71, 0.72], "No: FinalCNN, with 288,778 parameters, does not reach 80.90 %",
+        ([0.70, 0.71, 0.72, 0.71, 0.71],
+         "No: FinalCNN, with 288,778 parameters, does not reach 80.90 %",
          "Нет: FinalCNN с 288,778 параметрами не достигает 80.90 %"),
-        ([0.78, 0.83, 0.81], "Not shown: whether FinalCNN, with 288,778 parameters, reaches 80.90",
+        ([0.78, 0.83, 0.81, 0.81, 0.81],
+         "Not shown: whether FinalCNN, with 288,778 parameters, reaches 80.90",
          "Не показано, достигает ли FinalCNN с 288,778 параметрами 80.90 %"),
+        ([0.85, 0.86, 0.85],
+         "Not reported: whether FinalCNN, with 288,778 parameters, reaches 80.90",
+         "Не сообщается, достигает ли FinalCNN с 288,778 параметрами 80.90 %"),
     ],
-    ids=["reached", "missed", "open"],
+    ids=["reached", "missed", "open", "unreported"],
 )  # fmt: skip
 def test_the_answer_to_the_claim_is_chosen_by_the_interval(
     accuracies: list[float], english: str, russian: str
 ) -> None:
-    facts = pages.facts(study(3, {("07_final", "FinalCNN"): accuracies}))
+    facts = pages.facts(study(None, {("07_final", "FinalCNN"): accuracies}))
     for template, said in (
         ("README.en.md.j2", english), (ENGLISH, english),
         ("README.ru.md.j2", russian), (RUSSIAN, russian),
     ):  # fmt: skip
         text = pages.render(template, facts)
-        choices = re.findall(r"\*\*(?:Yes|No|Not shown|Да|Нет|Не показано)\b[^*]*FinalCNN", text)
+        answers = "Yes|No|Not shown|Not reported|Да|Нет|Не показано|Не сообщается"
+        choices = re.findall(rf"\*\*(?:{answers})\b[^*]*FinalCNN", text)
         assert len(choices) == 1 and said in text
-    place = {"Yes": "lies above it", "No:": "lies below it", "Not": "holds it"}[english[:3]]
-    assert f"{place} (n = 3 seeds" in pages.render("README.en.md.j2", facts)
+    place = {"Yes": "lies above it (n = 5", "No:": "lies below it (n = 5", "Not": "holds it (n = 5"}
+    said = "3 of 5 seeds are there." if len(accuracies) == 3 else place[english[:3]]
+    assert said in pages.render("README.en.md.j2", facts)
+
+
+NUMBERS = re.compile(r"[+−]\d+\.\d\d")  # of a difference or an interval
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_one_seed_is_not_told_as_if_it_showed_something() -> None:
-    with pytest.raises(jinja2.UndefinedError):
-        page(ENGLISH, study(1))
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_no_comparison_of_another_number_of_seeds_is_reported(seeds: int) -> None:
+    """PlainCNN's three are declared, and take the first three of as many as the others have."""
+    runs = study(seeds)
+    found = pages.facts(runs)
+    rows = [*found["primary"], *({"found": each} for chapter in found["chapters"].values()
+                                 for each in chapter["comparisons"])]  # fmt: skip
+    for each in (row["found"] for row in rows):
+        names = {each.a, each.b}
+        section = next(s for s in outline.SECTIONS if names <= set(s.variants))
+        declared = 3 if "PlainCNN" in names else section.seeds
+        if seeds < declared:
+            assert (each.verdict, each.n, each.declared) == ("not reported", seeds, declared)
+            assert not hasattr(each, "difference")
+        else:
+            assert each.n == declared
+    for template, word in ((ENGLISH, "not reported"), (RUSSIAN, "не сообщается")):
+        lines = pages.render(template, found).splitlines()
+        refused = [line for line in lines if f"| {word}: " in line]
+        assert refused and not any(NUMBERS.search(line) for line in refused)
 
 
-def test_a_diverged_run_is_told_and_left_out() -> None:
-    runs = study(3, {("05_dropout", "p = 0"): [0.60, 0.62, np.nan]})
-    text = page(ENGLISH, runs)
+def test_what_has_its_seeds_is_all_reported() -> None:
+    for template, word in ((ENGLISH, "not reported: "), (RUSSIAN, "не сообщается: ")):
+        assert word not in page(template, study())
+
+
+def test_a_diverged_run_is_told_and_left_out_and_what_it_was_for_is_not_reported() -> None:
+    four = [0.60, 0.62, 0.61, 0.61]
+    text = page(ENGLISH, study(None, {("05_dropout", "p = 0"): [*four, np.nan]}))
     assert "Runs of *p = 0* that diverged and are left out: 1." in text
-    assert "| p = 0 | 288,778 | 2 | 2 | 61.00 ± 1.41 |" in text
-
-
-def test_comparisons_that_were_run_on_are_said_to_be() -> None:
-    more = study(3, {("03_pooling", "max"): [0.6] * 4, ("03_pooling", "average"): [0.7, 0.6] * 2})
-    for template, said in ((ENGLISH, "were run on"), (RUSSIAN, "был продолжен")):
-        assert said not in page(template, study(3))
-        assert said in page(template, more)
+    assert "| p = 0 | 288,778 | 2 | 4 | 61.00 ± 0.82 |" in text
+    assert "| 05 | p = 0.5 | p = 0 | 4 | – | – | – | – | not reported: 4 of 5 seeds |" in text
 
 
 def test_mistakes_are_told_with_what_they_cost() -> None:
     dropped = {("05_dropout", "p = 0.5"): MIDDLE, ("05_dropout", "p = 0.5, never off"): LOW}
-    text = page(ENGLISH, study(3, dropped))
-    cost = "−5.00 points (95 % interval −5.00 … −5.00, n = 3): worse"
+    text = page(ENGLISH, study(None, dropped))
+    cost = "−5.00 points (95 % interval −5.00 … −5.00, n = 5): lower"
     assert f"| Tested with dropout on | p = 0.5, never off − p = 0.5 | {cost} |" in text
 
 
