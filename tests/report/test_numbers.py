@@ -79,8 +79,8 @@ def test_fewer_images_have_rows_and_commands_of_their_own() -> None:
     assert all(row[3] == "288,778" or row[1] == "288,778" for row in chapter["metrics"])
     assert len(chapter["metrics"]) == len(outline.SECTIONS[5].variants)
     first, _, fewer, kept = chapter["commands"]
-    assert first.endswith("run 06_augmentation --profile full --seeds 10")
-    assert fewer.endswith("--profile full --seeds 10 -p train_size=100")
+    assert first.endswith("run 06_augmentation --profile full --seeds 5")
+    assert fewer.endswith("--profile full --seeds 5 -p train_size=100")
     assert kept == "python -m cifar_utils report runs/full+train_size-100 --keep"
     assert chapter["first"] == "06_augmentation/none.seed0.json"
 
