@@ -83,7 +83,7 @@ const held = {
   code: all('.cell_input').length,
   figures: all('.cell_output img').map(image => [image.naturalWidth > 0, image.alt]),
   tables: all('.cell_output table').length,
-  folded: all('details.hide:not([open])').map(each => each.querySelector('pre').textContent.trim()),
+  folded: all('details.hide.above-input:not([open])').map(each => each.querySelector('pre').textContent.trim()),
 };
 all('details').forEach(each => { each.open = true; });
 return held;
