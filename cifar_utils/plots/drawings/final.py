@@ -150,19 +150,23 @@ def seen_by(image: Tensor, corner: tuple[int, int], side: int) -> Figure:
     `corner` is its upper row and left column; what lies beyond the image is padding, drawn grey.
     """
     require(image.ndim == 3 and len(image) == 3, f"needs 3×H×W; got {tuple(image.shape)}")
-    figure, ax = sheet(12, 5.6)
     unit = 4.6 / image.shape[1]  # of one pixel
-    _paste(ax, image, (0.4, 0.8), 4.6)
     top, left = corner
-    place = (0.4 + unit * left, 0.8 + unit * top)
+    above, below = unit * max(-top, 0), unit * max(top + side - image.shape[1], 0)
+    figure, ax = sheet(12, 5.6 + above + below)
+    _paste(ax, image, (0.4, 0.8 + above), 4.6)
+    place = (0.4 + unit * left, 0.8 + above + unit * top)
     frame = Rectangle(place, unit * side, unit * side, fill=False, edgecolor=RED, linewidth=2.5)
     ax.add_patch(frame).set_zorder(3)
-    arrow(ax, (5.3, 3.1), (6.5, 3.1))
-    write(ax, (9.1, 0.3), f"{side} × {side} pixels", bold=True)
-    ax.add_patch(Rectangle((6.8, 0.8), 4.6, 4.6, facecolor="#808080", edgecolor=RED, linewidth=2.5))
+    arrow(ax, (5.3, 3.1 + above), (6.5, 3.1 + above))
+    write(ax, (9.1, 0.3 + above), f"{side} × {side} pixels", bold=True)
+    grey = Rectangle(
+        (6.8, 0.8 + above), 4.6, 4.6, facecolor="#808080", edgecolor=RED, linewidth=2.5
+    )
+    ax.add_patch(grey)
     inside = image[:, max(top, 0) : top + side, max(left, 0) : left + side]
     large = 4.6 / side
-    at = (6.8 + large * max(-left, 0), 0.8 + large * max(-top, 0))
+    at = (6.8 + large * max(-left, 0), 0.8 + above + large * max(-top, 0))
     _paste(ax, inside, at, large * inside.shape[2])
     return figure
 
