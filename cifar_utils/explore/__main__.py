@@ -31,7 +31,7 @@ def main(out: Path | None, to_open: bool) -> None:
         path = make().save(folder).resolve()
         click.echo(path)
         if to_open:
-            webbrowser.open(path.as_uri())
+            webbrowser.open_new_tab(path.as_uri())
 
 
 if __name__ == "__main__":

@@ -7,16 +7,12 @@ the order given; what cannot be drawn raises ValueError.
 """
 
 from cifar_utils.plots.classes import (
-    accuracy_by_class,
-    class_balance,
     confusion_matrix,
-    per_class_bars,
     reliability_diagram,
 )
 from cifar_utils.plots.comparisons import against_size, comparison, differences, sweep
 from cifar_utils.plots.curves import (
     learning_curves,
-    learning_rate,
     loss_against_loss,
     loss_against_step,
 )
@@ -29,14 +25,12 @@ from cifar_utils.plots.networks import (
     shape_walk,
 )
 from cifar_utils.plots.style import colours, use_style
-from cifar_utils.plots.surfaces import descent_animation, descent_paths, surface_3d
+from cifar_utils.plots.surfaces import descent_animation, descent_paths
 
 __all__ = [
-    "accuracy_by_class",
     "activation_histograms",
     "against_size",
     "augmentations",
-    "class_balance",
     "colours",
     "comparison",
     "confusion_matrix",
@@ -46,18 +40,15 @@ __all__ = [
     "feature_maps",
     "filters",
     "learning_curves",
-    "learning_rate",
     "loss_against_loss",
     "loss_against_step",
     "mistakes",
-    "per_class_bars",
     "picture",
     "reliability_diagram",
     "response",
     "saliency",
     "samples",
     "shape_walk",
-    "surface_3d",
     "sweep",
     "use_style",
 ]

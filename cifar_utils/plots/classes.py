@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -14,9 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from cifar_utils import metrics
-from cifar_utils.data import Split
 from cifar_utils.plots.style import (
-    colours,
     legend_below,
     looks,
     one_panel,
@@ -24,48 +20,6 @@ from cifar_utils.plots.style import (
     require,
     say_if_empty,
 )
-
-HATCHES = ("", "//", "..", "xx", "\\\\")
-
-
-def class_balance(splits: Mapping[str, Split], classes: Sequence[str], *, title: str) -> Figure:
-    """Draw how many pictures of each class each split has."""
-    require(splits, "there are no splits to draw")
-    counts = {}
-    for name, split in splits.items():
-        label = f"{name} ({len(split.labels):,} pictures)"
-        counts[label] = np.bincount(split.labels, minlength=len(classes))
-    found = max(map(len, counts.values()))
-    require(found == len(classes), f"{len(classes)} classes, but a label {found - 1}")
-    return _grouped_bars(pd.DataFrame(counts, index=list(classes)), "pictures (number)", title)
-
-
-def per_class_bars(table: pd.DataFrame, *, title: str) -> Figure:
-    """Draw precision, recall and F1 of each class in percent, from `metrics.per_class`."""
-    names = ["precision", "recall", "f1"]
-    require(set(names) <= set(table), f"the table needs {names}; it has {list(table.columns)}")
-    return _grouped_bars(100 * table[names], "score on the class (%)", title)
-
-
-def accuracy_by_class(table: pd.DataFrame, *, title: str) -> Figure:
-    """Draw accuracies (fractions): a row of `table` a class, a column a way of looking."""
-    values = table.to_numpy()
-    fractions = (values >= 0) & (values <= 1)
-    require(values.size and fractions.all(), "accuracies must be in 0 … 1")
-    return _grouped_bars(100 * table, "right answers in the class (%)", title)
-
-
-def _grouped_bars(table: pd.DataFrame, ylabel: str, title: str) -> Figure:
-    """Bars in groups by the table's index (classes), one colour and hatch a column."""
-    figure, ax = one_panel(title, (10, 4.2))
-    table.plot.bar(ax=ax, width=0.8, legend=False, color=list(colours(table.columns).values()))
-    for container, hatch in zip(ax.containers, cycle(HATCHES), strict=False):
-        plt.setp(container, hatch=hatch, edgecolor="white")
-    ax.set_xticks(range(len(table)), table.index, rotation=30, ha="right", rotation_mode="anchor")
-    ax.grid(False, axis="x")
-    ax.set(xlabel="class", ylabel=ylabel)
-    legend_below(figure, ax.containers)
-    return figure
 
 
 def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str) -> Figure:

@@ -82,12 +82,19 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
 
 def loss_against_step(losses: Mapping[str, ArrayLike], *, title: str, log: bool = True) -> Figure:
     """Draw the loss after each step, from step 0 (the start); NaN and inf leave gaps."""
-    return _against_step(losses, "loss", log, title)
-
-
-def learning_rate(rates: Mapping[str, ArrayLike], *, title: str) -> Figure:
-    """Draw the learning rate that each schedule gives each step, from step 0."""
-    return _against_step(rates, "learning rate", False, title)
+    require(losses, "there is no loss to draw")
+    figure, ax = one_panel(title, (9, 4.8))
+    for name, look in looks(losses).items():
+        heights = np.array(losses[name], dtype=float)
+        require(heights.ndim == 1 and len(heights), f"loss {name!r} needs one value a step")
+        heights[~np.isfinite(heights)] = np.nan
+        ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
+    say_if_empty(ax, "no finite loss to draw")
+    ax.set(xlabel="step (number of updates)", yscale="log" if log else "linear")
+    ax.set_ylabel("loss (logarithmic scale)" if log else "loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    legend_below(figure, ax.lines)
+    return figure
 
 
 def _by_epoch(name: str, history: History) -> dict[str, pd.DataFrame]:
@@ -120,19 +127,3 @@ def _mean_and_band(ax: Axes, runs: pd.DataFrame, name: str, several: bool, look:
     if n > 1:
         smallest, largest = runs.min(axis=1), runs.max(axis=1)
         ax.fill_between(runs.index, smallest, largest, lw=0, color=look["color"], alpha=0.15)
-
-
-def _against_step(series: Mapping[str, ArrayLike], what: str, log: bool, title: str) -> Figure:
-    require(series, f"there is no {what} to draw")
-    figure, ax = one_panel(title, (9, 4.8))
-    for name, look in looks(series).items():
-        heights = np.array(series[name], dtype=float)
-        require(heights.ndim == 1 and len(heights), f"{what} {name!r} needs one value a step")
-        heights[~np.isfinite(heights)] = np.nan
-        ax.plot(heights, label=name, ms=5, markevery=-(-len(heights) // 12), **look)
-    say_if_empty(ax, f"no finite {what} to draw")
-    ax.set(xlabel="step (number of updates)", yscale="log" if log else "linear")
-    ax.set_ylabel(f"{what} (logarithmic scale)" if log else what)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    legend_below(figure, ax.lines)
-    return figure

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from cifar_utils.plots.style import Pair, legend_below, looks, one_panel, panels, require
+from cifar_utils.plots.style import Pair, legend_below, looks, one_panel, require
 
 Paths = Mapping[str, ArrayLike]  # of each optimizer the points (w0, w1), steps×2
 Surface = Callable[[np.ndarray, np.ndarray], np.ndarray]  # the loss at each (w0, w1)
@@ -75,25 +75,6 @@ def descent_animation(
     return gif.getvalue()
 
 
-def surface_3d(surface: Surface, paths: Paths, *, xlim: Pair, ylim: Pair, title: str) -> Figure:
-    """Draw the same surface in space, with the paths lying on it; beyond the limits is cut off."""
-    walks = _checked(paths)
-    w0, w1, heights = _on_grid(surface, xlim, ylim)
-    figure, ((ax,),) = panels(title, (8, 6.6), 1, 1, subplot_kw={"projection": "3d"})
-    ax.computed_zorder = False  # else the surface hides the paths that lie on it
-    palest = 1.4 * heights.min() - 0.4 * heights.max()  # a grey, not white, at the bottom
-    ax.plot_surface(w0, w1, heights, cmap="Greys", alpha=0.7, edgecolor="none", vmin=palest)
-    for name, walk in walks.items():
-        inside = (walk >= [xlim[0], ylim[0]]) & (walk <= [xlim[1], ylim[1]])
-        walk[~inside.all(axis=1)] = np.nan
-        walks[name] = np.column_stack([walk, surface(walk[:, 0], walk[:, 1])])
-    _draw_paths(figure, ax, walks)
-    ax.set(xlim=xlim, ylim=ylim, xlabel="w0", ylabel="w1", zlabel="loss")
-    ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = 9
-    ax.set_box_aspect(None, zoom=1.1)  # the margins are wide
-    return figure
-
-
 def _checked(paths: Paths) -> dict[str, np.ndarray]:
     """Copies of the paths as arrays, steps×2 with one step or more."""
     walks = {name: np.array(path, dtype=float) for name, path in paths.items()}
@@ -113,7 +94,7 @@ def _on_grid(surface: Surface, xlim: Pair, ylim: Pair) -> tuple[np.ndarray, np.n
 
 
 def _draw_paths(figure: Figure, ax: Any, walks: Mapping[str, np.ndarray]) -> None:
-    """Draw paths in the plane (steps×2) or in space (steps×3) and the legend below them."""
+    """Draw paths (steps×2) and the legend below them."""
     lines: list[Line2D] = []
     for name, look in looks(walks).items():
         lines += ax.plot(*walks[name].T, lw=1.5, ms=4, label=name, zorder=10, **look)

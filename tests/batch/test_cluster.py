@@ -77,6 +77,10 @@ def launch(folder: Path) -> Iterator[Launch]:
         return started[-1]
 
     yield command
+    if distributed:  # a client that lost its scheduler asks for it until the process ends
+        for client in list(distributed.Client._instances):
+            with suppress(TimeoutError):
+                client.close(timeout=5)
     for process in started:
         process.kill()
     for process in started:

@@ -4,36 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from plot_inputs import CLASSES, scores, split
+from plot_inputs import CLASSES
 
 from cifar_utils import metrics, plots
-
-
-def test_class_balance_counts_the_pictures() -> None:
-    splits = {"train": split([0, 0, 0, 1]), "test": split([1, 1])}
-    (ax,) = plots.class_balance(splits, CLASSES, title="balance").axes
-    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
-    assert heights == [[3, 1, 0], [0, 2, 0]]
-    names = [bars.get_label() for bars in ax.containers]
-    assert names == ["train (4 pictures)", "test (2 pictures)"]
-
-
-def test_per_class_bars_stand_as_high_as_the_scores() -> None:
-    table = scores()
-    (ax,) = plots.per_class_bars(table, title="bars").axes
-    assert [bars.get_label() for bars in ax.containers] == ["precision", "recall", "f1"]
-    for bars in ax.containers:
-        assert np.allclose([bar.get_height() for bar in bars], 100 * table[bars.get_label()])
-    assert [label.get_text() for label in ax.get_xticklabels()] == list(CLASSES)
-
-
-def test_accuracy_by_class_draws_percent_and_refuses_percent() -> None:
-    table = pd.DataFrame({"as it is": [0.5, 1.0, 0.0], "turned": [0.1, 0.2, 0.3]}, index=CLASSES)
-    (ax,) = plots.accuracy_by_class(table, title="classes").axes
-    heights = [[bar.get_height() for bar in container] for container in ax.containers]
-    assert np.allclose(heights, [[50, 100, 0], [10, 20, 30]])
-    with pytest.raises(ValueError, match=r"0 … 1"):
-        plots.accuracy_by_class(100 * table, title="bad")
 
 
 def test_confusion_matrix_writes_every_count() -> None:
@@ -73,9 +46,6 @@ def test_reliability_diagram_draws_filled_bins_and_the_error() -> None:
     ("draw", "arguments", "message"),
     [
         (plots.confusion_matrix, [[[1, 2]], CLASSES], r"need a matrix 3×3; got \(1, 2\)"),
-        (plots.per_class_bars, [scores().drop(columns="f1")], "the table needs"),
-        (plots.class_balance, [{}, CLASSES], "no splits"),
-        (plots.class_balance, [{"a": split([0, 5])}, CLASSES], "3 classes, but a label 5"),
         (plots.reliability_diagram, [{}], "no tables"),
         (plots.reliability_diagram, [{"a": pd.DataFrame({"count": [1]})}], "tables need"),
     ],

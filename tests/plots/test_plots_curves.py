@@ -107,18 +107,10 @@ def test_loss_against_step_leaves_gaps() -> None:
     assert ax.get_yscale() == "linear" and ax.get_ylabel() == "loss"
 
 
-def test_learning_rate_draws_every_rate() -> None:
-    figure = plots.learning_rate({"a": [0.1, 0.2, 0.1], "b": [0.1]}, title="rates")
-    (ax,) = figure.axes
-    assert [line.get_label() for line in ax.lines] == ["a", "b"]
-    assert ax.lines[0].get_ydata().tolist() == [0.1, 0.2, 0.1]
-    assert ax.get_xlabel() and ax.get_ylabel()
-
-
-@pytest.mark.parametrize("rates", [{}, {"a": []}, {"a": [[0.1]]}])
-def test_learning_rate_refuses(rates: dict) -> None:
+@pytest.mark.parametrize("losses", [{}, {"a": []}, {"a": [[0.1]]}])
+def test_loss_against_step_refuses(losses: dict) -> None:
     with pytest.raises(ValueError):
-        plots.learning_rate(rates, title="rates")
+        plots.loss_against_step(losses, title="losses")
 
 
 @pytest.mark.parametrize(

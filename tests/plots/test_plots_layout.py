@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from plot_inputs import CLASSES, LIMITS, bowl, filters_of_a_layer, history, runs, scores, split
+from plot_inputs import CLASSES, LIMITS, bowl, filters_of_a_layer, history, runs, split
 
 from cifar_utils import data, metrics, models, plots, statistics
 
@@ -34,13 +34,9 @@ PLOTTED: dict[str, Callable[..., Figure]] = {
         [[5, 1, 0], [2, 7, 3], [0, 4, 9]], CLASSES, title=TITLE
     ),
     "comparison": lambda: plots.comparison(runs(plain=[0.5, 0.6], wide=[0.7, 0.8]), title=TITLE),
-    "per_class_bars": lambda: plots.per_class_bars(scores(), title=TITLE),
-    "class_balance": lambda: plots.class_balance({"train": NOISE}, CLASSES, title=TITLE),
     "picture": lambda: plots.picture(NOISE.images[0], "cat", title=TITLE),
     "descent_paths": lambda: plots.descent_paths(bowl, PATHS, title=TITLE, **LIMITS),
-    "surface_3d": lambda: plots.surface_3d(bowl, PATHS, title=TITLE, **LIMITS),
     "loss_against_step": lambda: plots.loss_against_step({"sgd": [3.0, 2.0, 1.0]}, title=TITLE),
-    "learning_rate": lambda: plots.learning_rate({"cosine": [0.1, 0.05, 0.0]}, title=TITLE),
 }
 ROWS_OF_PICTURES: dict[str, Callable[..., Figure]] = {
     "samples": lambda: plots.samples(NOISE, CLASSES, per_class=2, title=TITLE),
@@ -153,10 +149,8 @@ STUDY: dict[str, Callable[..., Figure]] = {
     "samples": partial(plots.samples, SPLIT, data.CLASSES, per_class=4),
     "picture": partial(plots.picture, SPLIT.images[0], "automobile"),
     "augmentations": partial(plots.augmentations, {"crop+flip+rotation": SPLIT.images[:8]}),
-    "class_balance": partial(plots.class_balance, {"train": SPLIT, "test": SPLIT}, data.CLASSES),
     "learning_curves": partial(plots.learning_curves, seeds_that_break_off()),
     "confusion_matrix": partial(plots.confusion_matrix, np.full((10, 10), 4500), data.CLASSES),
-    "per_class_bars": partial(plots.per_class_bars, SCORES),
     "mistakes": partial(plots.mistakes, SPLIT.images, LABELS, WRONG, data.CLASSES),
     "one_mistake": partial(plots.mistakes, SPLIT.images, LABELS, WRONG, data.CLASSES, count=1),
     "filters": partial(plots.filters, torch.randn(16, 3, 3, 3)),
@@ -171,11 +165,9 @@ STUDY: dict[str, Callable[..., Figure]] = {
     ),
     "descent_paths": partial(plots.descent_paths, ravine, WALKS, **WIDE),
     "descent_paths_log": partial(plots.descent_paths, ravine, WALKS, log=True, **WIDE),
-    "surface_3d": partial(plots.surface_3d, ravine, WALKS, **WIDE),
     "loss_against_step": partial(
         plots.loss_against_step, {name: [1e4, 1.0, 1e-9] for name in NAMES}
     ),
-    "learning_rate": partial(plots.learning_rate, {name: [0.1, 0.05, 0.0] for name in NAMES}),
     "loss_against_loss": partial(plots.loss_against_loss, {name: history(30) for name in NAMES}),
     "against_size": partial(plots.against_size, SIZES),
     "sweep": partial(plots.sweep, SIZES.assign(val_accuracy=SIZES["accuracy"]), ["train_size"]),
@@ -188,7 +180,6 @@ STUDY: dict[str, Callable[..., Figure]] = {
         ceiling=3,
     ),
     "reliability_diagram": partial(plots.reliability_diagram, dict.fromkeys(NAMES, CALIBRATION)),
-    "accuracy_by_class": partial(plots.accuracy_by_class, SCORES),
     "saliency": partial(plots.saliency, SPLIT.images[:8], torch.rand(8, 32, 32)),
 }
 

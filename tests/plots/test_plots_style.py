@@ -38,7 +38,7 @@ image.cmap: jet
 def drawn() -> str:
     """What a figure in the study's style looks like, pixel by pixel."""
     plots.use_style()
-    figure = plots.learning_rate({"a": [0.1, 0.2, 0.1]}, title="A rate of 10 % and $x^2$")
+    figure = plots.loss_against_step({"a": [0.1, 0.2, 0.1]}, title="A rate of 10 % and $x^2$")
     file = io.BytesIO()
     figure.savefig(file, format="raw")
     return hashlib.sha256(file.getvalue()).hexdigest()

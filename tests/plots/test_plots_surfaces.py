@@ -22,15 +22,6 @@ def test_descent_paths_draw_every_step_and_leave_the_input_alone(log: bool) -> N
     assert bar.get_ylabel() == ("loss (logarithmic scale)" if log else "loss")
 
 
-def test_surface_3d_lays_the_path_on_the_surface_and_cuts_it_off() -> None:
-    path = np.array([[-1.0, 1.0], [5.0, 5.0], [0.5, 0.0]])
-    kept = path.copy()
-    (ax,) = plots.surface_3d(bowl, {"sgd": path}, title="surface", **LIMITS).axes
-    drawn = np.array(ax.lines[0].get_data_3d()).T
-    assert np.allclose(drawn[[0, 2]], [[-1, 1, 3], [0.5, 0, 0.25]])
-    assert np.isnan(drawn[1]).all() and np.array_equal(path, kept)
-
-
 def test_the_descent_animation_has_a_frame_a_step_and_starts_over() -> None:
     path = {"sgd": [[0.9, 0.9], [0.5, 0.8], [0.1, 0.2]], "adam": [[0.9, 0.9], [0.7, 0.7]]}
     gif = Image.open(io.BytesIO(plots.descent_animation(bowl, path, title="walks", **SQUARE)))
@@ -63,6 +54,6 @@ def test_descent_paths_refuse_what_they_cannot_draw(
         plots.descent_paths(surface, paths, title="bad", **SQUARE, **options)
 
 
-def test_surface_3d_refuses_a_surface_that_gives_no_array() -> None:
+def test_a_surface_that_gives_no_array_is_refused() -> None:
     with pytest.raises(ValueError, match="the surface gave"):
-        plots.surface_3d(lambda x, y: 1.0, ORIGIN, title="bad", **SQUARE)
+        plots.descent_paths(lambda x, y: 1.0, ORIGIN, title="bad", **SQUARE)

@@ -129,6 +129,22 @@ def test_an_image_of_one_s_own_is_named_or_refused_in_a_sentence(
     assert sentences[1] == f"{tmp_path}/none.jpg is not there"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS[:-1], ids=lambda path: path.stem)
+def test_asserts_on_live_runs_hold_the_text_at_the_notebook_s_own_settings(path: Path) -> None:
+    """07 tells of records alone; in the others a sweep's own settings are not held to the text."""
+    settings, derived = {}, r"^(?:described|given|as_described) = .+$"
+    (parameters,) = (c for c in code_cells(path) if "parameters" in c.metadata.get("tags", []))
+    exec(parameters.source, settings)
+    (found,) = (c for c in code_cells(path) if "\nas_described = " in c.source)
+    lines = "\n".join(re.findall(derived, found.source, re.MULTILINE))
+    exec(lines, settings)
+    assert settings["as_described"] is True
+    settings["seed"] = 1
+    exec(lines, settings)
+    assert settings["as_described"] is False
+    assert any("if as_described:\n    " in cell.source for cell in code_cells(path))
+
+
 @each_notebook
 def test_the_anatomy(path: Path) -> None:
     text = prose(path)
