@@ -16,6 +16,7 @@ language = "en"
 extensions = [
     "chapters",
     "explorers",
+    "figures",
     "mathml",
     "myst_nb",
     "sphinx.ext.autodoc",

@@ -73,7 +73,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 HOLDS = r"""
 const all = selector => Array.from(document.querySelectorAll(selector));
 const prose = document.querySelector('article').cloneNode(true);
-prose.querySelectorAll('pre, code, math, style').forEach(each => each.remove());
+prose.querySelectorAll('pre, code, math, style, script').forEach(each => each.remove());
 const held = {
   title: document.title,
   links: all('a[href]').map(link => link.href),
@@ -81,9 +81,11 @@ const held = {
   prose: prose.textContent,
   formulas: all('article math').length,
   code: all('.cell_input').length,
-  figures: all('.cell_output img').map(image => [image.naturalWidth > 0, image.alt]),
+  figures: all('.cell_output img:not(.only-dark)')
+    .map(image => [image.naturalWidth > 0, image.alt]),
   tables: all('.cell_output table').length,
-  folded: all('details.hide.above-input:not([open])').map(each => each.querySelector('pre').textContent.trim()),
+  folded: all('details.hide.above-input:not([open])')
+    .map(each => each.querySelector('pre').textContent.trim()),
 };
 all('details').forEach(each => { each.open = true; });
 return held;
@@ -241,20 +243,27 @@ def test_search_finds_a_word(
 
 
 @pytest.mark.browser
-def test_dark_mode_dims_page_and_figures(address: str, browser: webdriver.Chrome) -> None:
+def test_dark_mode_inverts_drawings_and_shows_photographs_on_dark_paper(
+    address: str, browser: webdriver.Chrome
+) -> None:
     colours = """
     const shade = colour => Math.max(...colour.match(/[0-9]+/g).slice(0, 3));
     const style = getComputedStyle(document.body);
-    const figure = getComputedStyle(document.querySelector('.cell_output img'));
-    return [shade(style.backgroundColor), shade(style.color), figure.filter];"""
+    const all = selector => Array.from(document.querySelectorAll('.cell_output ' + selector));
+    const hidden = selector => all(selector).map(each => each.offsetParent === null);
+    return [shade(style.backgroundColor), shade(style.color),
+      getComputedStyle(all('img.few-colours')[0]).filter,
+      hidden('img.only-light'), hidden('img.only-dark')];"""
     browser.get(f"{address}/notebooks/01_baseline.html")
     try:
         prefer(browser, "light")
-        paper, ink, dimmed = browser.execute_script(colours)
-        assert paper > 240 and ink < 60 and dimmed == "none"
+        paper, ink, inverted, light, dark = browser.execute_script(colours)
+        assert paper > 240 and ink < 60 and inverted == "none"
+        assert len(light) == len(dark) > 3 and not any(light) and all(dark)
         prefer(browser, "dark")
-        paper, ink, dimmed = browser.execute_script(colours)
-        assert paper < 60 and ink > 190 and dimmed.startswith("brightness(0.")
+        paper, ink, inverted, light, dark = browser.execute_script(colours)
+        assert paper < 60 and ink > 190 and inverted.startswith("invert(0.92)")
+        assert all(light) and not any(dark)
         resize(browser, "desktop")
         browser.find_element("css selector", ".content-icon-container .theme-toggle").click()
         assert browser.execute_script("return document.body.dataset.theme") != "auto"
