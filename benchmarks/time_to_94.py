@@ -22,7 +22,7 @@ from torch import Tensor
 from cifar_utils import data, machine, training
 
 CLAIM = 0.94
-CHOSEN = "base"
+CHOSEN = "12 epochs"  # by the validation images: 93.02 % in one view, 92.64 with 8
 LEAST_SURE = 0.25
 
 
