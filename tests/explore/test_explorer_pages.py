@@ -85,7 +85,7 @@ def test_the_command_writes_prints_and_opens(
     to_open: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(command.webbrowser, "open", opened.append)
+    monkeypatch.setattr(command.webbrowser, "open_new_tab", opened.append)
     folder = tmp_path / "new"
     arguments = ["--out", str(folder), "--open" if to_open else "--no-open"]
     result = CliRunner().invoke(command.main, arguments, catch_exceptions=False)
