@@ -1,4 +1,4 @@
-# study · test (its parts: lint walls types unit browser tools twice nbval/…) · lab · book · explore · data ·
+# study · test (its parts: lint walls types unit batch browser tools twice nbval/…) · lab · book · explore · data ·
 # notebooks · wheel · lock · clean. Each makes the virtual environment first.
 PYTHON ?= python3
 VENV := .venv
@@ -7,9 +7,9 @@ READY := $(VENV)/.ready
 # Copies and others that lie beside these are no part of the study: cifar_utils/outline.py.
 NOTEBOOKS := $(patsubst %,notebooks/%.ipynb,01_baseline 02_deeper_batchnorm 03_pooling \
 	04_optimizers 05_dropout 06_augmentation 07_final)
-PARTS := lint walls types unit browser tools twice $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
+PARTS := lint walls unit types batch browser twice tools $(NOTEBOOKS:notebooks/%.ipynb=nbval/%)
 
-.PHONY: study test unit browser tools twice types walls lint lab book explore data notebooks wheel lock clean
+.PHONY: study test unit batch browser tools twice types walls lint lab book explore data notebooks wheel lock clean
 .DEFAULT_GOAL := study
 
 $(BIN)/uv:
@@ -49,7 +49,11 @@ walls: $(READY)
 	$(call part,$(BIN)/lint-imports --no-logo --no-cache)
 
 unit: $(READY)
-	$(call part,$(BIN)/pytest tests -m "not browser and not tools and not twice")
+	$(call part,$(BIN)/pytest tests --ignore tests/batch -m "not browser and not tools and not twice")
+
+# Command lines, kernels, clusters: tests that start processes.
+batch: $(READY)
+	$(call part,$(BIN)/pytest tests/batch -m "not tools")
 
 browser: $(READY)
 	$(call part,$(BIN)/pytest tests -m browser)

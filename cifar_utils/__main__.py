@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from cifar_utils import data, records, statistics
-from cifar_utils.batch import again, download, kernel, study
+from cifar_utils.batch import again, kernel, study
 from cifar_utils.batch import jobs as jobs_module
 from cifar_utils.batch import sweep as sweep_module
 from cifar_utils.batch.cluster import Cluster
@@ -220,6 +220,8 @@ def get_data(root: Path | None, source: Path | None, url: str | None) -> None:
 
     A download that broke or was stopped goes on where it was.
     """
+    from cifar_utils.batch import download  # with torchvision: seconds, which others don't wait
+
     if source and url:
         raise click.UsageError("--from takes a copy of this machine, --url downloads: give one")
     if not (root or os.environ.get("CIFAR_ROOT") or IN_CHECKOUT):

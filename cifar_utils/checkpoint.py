@@ -26,8 +26,8 @@ class Run(Protocol):
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a run's state, whole or not at all, and the fingerprint of all that is in it."""
-    told = {**state, "fingerprint": fingerprint(state)}
-    write_whole(path, lambda beside: torch.save(told, beside))
+    signed = {**state, "fingerprint": fingerprint(state)}
+    write_whole(path, lambda beside: torch.save(signed, beside))
 
 
 def restore(run: Run, path: Path, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""What a released network sees in a picture of one's own."""
+"""What a released network sees in an image of one's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from cifar_utils import data, models, pictures, records, training
+from cifar_utils import data, image_files, models, records, training
 from cifar_utils.recipe import Recipe
 
 SIDE = 32
@@ -26,7 +26,7 @@ def released(folder: Path = RELEASED) -> dict[str, Path]:
     return {path.name.partition(".")[0]: path for path in sorted(folder.rglob("*.pt"))}
 
 
-def kept_network(folder: Path = RELEASED, name: str = FIRST_CHOICE) -> Network:
+def released_network(folder: Path = RELEASED, name: str = FIRST_CHOICE) -> Network:
     """The network whose weights lie beside their record, in evaluation mode, and that record.
 
     Raises:
@@ -53,8 +53,10 @@ def own_network(weights: Path) -> Network:
     """
     model, record = read_network(weights)
     fresh = models.build(record["network"], seed=record["seed"])
-    told = record["data"]
-    seen = SimpleNamespace(digest=told["digest"], mean=(*told["mean"],), std=(*told["std"],))
+    trained_on = record["data"]
+    seen = SimpleNamespace(
+        digest=trained_on["digest"], mean=(*trained_on["mean"],), std=(*trained_on["std"],)
+    )
     same = training.digest(fresh, cast(data.Data, seen), Recipe(**record["recipe"]))
     if same != record["digest"]:
         raise ValueError(
@@ -88,13 +90,13 @@ def read_network(weights: Path) -> Network:
     return model.eval(), record
 
 
-def read_picture(path: str | Path) -> Tensor:
-    """The middle square of a picture, made small: uint8 3×32×32. "-" is standard input.
+def read_image(path: str | Path) -> Tensor:
+    """The middle square of an image, made small: uint8 3×32×32. "-" is standard input.
 
     Raises:
         ValueError: it can't be read; the message is one sentence with its name.
     """
-    small = pictures.middle_square(path, SIDE)
+    small = image_files.middle_square(path, SIDE)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 

@@ -94,7 +94,7 @@ class Experiment:
             return None
         model.load_state_dict(trained.state_dict())
         if self.only:
-            path.touch()  # whoever waits for this record is told that it is there and holds
+            path.touch()  # whoever waits for this record sees that it is there and holds
         model.to(choose_device()).to(memory_format=torch.channels_last)
         return Run(model, recipe, pd.DataFrame(record["history"]), record)
 

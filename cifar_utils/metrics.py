@@ -1,5 +1,7 @@
 """The six metrics of the study, macro-averaged and class by class, all by scikit-learn; and how
 far a network's confidence can be believed.
+
+scikit-learn takes a second to import, so each function does it that needs it.
 """
 
 from __future__ import annotations
@@ -10,13 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    matthews_corrcoef,
-    precision_recall_fscore_support,
-    roc_auc_score,
-)
 
 NAMES = ("accuracy", "precision", "recall", "f1", "roc_auc", "mcc")
 
@@ -36,24 +31,28 @@ def scores(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
         ValueError: shapes that do not fit, or a class that no label has: its ROC-AUC is
             undefined.
     """
+    from sklearn import metrics
+
     labels, probabilities = _checked(labels, probabilities)
     predictions = probabilities.argmax(axis=1)
-    precision, recall, f1, _ = precision_recall_fscore_support(
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         labels, predictions, average="macro", zero_division=0
     )
     values = (
-        accuracy_score(labels, predictions),
+        metrics.accuracy_score(labels, predictions),
         precision,
         recall,
         f1,
-        roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"),
-        matthews_corrcoef(labels, predictions),
+        metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"),
+        metrics.matthews_corrcoef(labels, predictions),
     )
     return dict(zip(NAMES, map(float, values), strict=True))
 
 
 def per_class(labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> pd.DataFrame:
     """Precision, recall, F1, one-vs-rest ROC-AUC and the number of images of every class."""
+    from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+
     labels, probabilities = _checked(labels, probabilities)
     columns = precision_recall_fscore_support(
         labels, probabilities.argmax(axis=1), labels=range(len(classes)), zero_division=0
@@ -69,6 +68,8 @@ def per_class(labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[str
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10) -> np.ndarray:
     """Counts, C×C: a row a true class, a column a predicted one."""
+    from sklearn.metrics import confusion_matrix
+
     counts: np.ndarray = confusion_matrix(labels, predictions, labels=range(classes))
     return counts
 

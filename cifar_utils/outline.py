@@ -11,7 +11,7 @@ import pandas as pd
 class Question:
     """Comparisons of a notebook's variants: (a, b, what one expects of b: 1 higher, −1 lower, 0).
 
-    `gaps` are the variants whose over-fitting is told too.
+    `gaps` are the variants whose over-fitting is reported too.
     """
 
     key: str
@@ -54,7 +54,7 @@ BESIDE = ("nothing", "ablation", "all")  # what notebook 07 trains beside FinalC
 ASKED_ALONE = ("average pooling", "Nesterov instead")  # parts with a question of their own
 MOVES = ("flip", "crop", "crop + flip", "rotation", "cutout", "all four")
 RIVALS = ("none", "dropout p = 0.5", "crop + flip", "dropout, crop + flip")
-NEVER_BACK, NEVER_OFF = "NotSimpleCNN, never put back", "p = 0.5, never off"
+IN_EVALUATION, NEVER_OFF = "NotSimpleCNN, left in evaluation mode", "p = 0.5, never off"
 SHAKEN = "crop + flip, augmented test"
 PLAIN, HALF = "SimpleCNN, pixels 0 to 1", "SimpleCNN, mean and std 0.5"
 BARE = "NotSimpleCNN without BatchNorm"
@@ -70,7 +70,7 @@ SECTIONS = (
     ),
     Section(
         "02_deeper_batchnorm",
-        ("SimpleCNN", "NotSimpleCNN", BARE, PLAIN, HALF, NEVER_BACK),
+        ("SimpleCNN", "NotSimpleCNN", BARE, PLAIN, HALF, IN_EVALUATION),
         (
             Question("depth", _against("SimpleCNN", (BARE, 1), ("NotSimpleCNN", 1))),
             Question("batchnorm", ((BARE, "NotSimpleCNN", 1),)),

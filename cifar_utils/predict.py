@@ -1,4 +1,4 @@
-"""The command `predict`: what a released network sees in pictures of one's own."""
+"""The command `predict`: what a released network sees in images of one's own."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from cifar_utils import classify, data, pictures
+from cifar_utils import classify, data, image_files
 
-HELP = f"""Name the three likeliest classes of each picture in IMAGES, by a released network.
+HELP = f"""Name the three likeliest classes of each image in IMAGES, by a released network.
 
-IMAGES are files, folders (the pictures in one, by name) or -, standard input. Of each the middle
+IMAGES are files, folders (the images in one, by name) or -, standard input. Of each the middle
 square is taken and shrunk to 32 × 32 pixels; what is transparent is laid on a plain grey.
 
-Reads {", ".join(pictures.FORMATS)}, of at most {pictures.PIXELS // 10**6} megapixels. What can't be
-read is named, the others are classified, and the exit code is 1.
+Reads {", ".join(image_files.FORMATS)}, of at most {image_files.PIXELS // 10**6} megapixels. What
+can't be read is named, the others are classified, and the exit code is 1.
 """
 
 
@@ -40,7 +40,7 @@ read is named, the others are classified, and the exit code is 1.
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one list: for each picture its name and all ten probabilities, or the error.",
+    help="Print one list: for each image its name and all ten probabilities, or the error.",
 )
 def predict(images: tuple[Path, ...], weights: str, as_json: bool) -> None:
     """Name the classes, or say in a sentence why not."""
@@ -61,20 +61,20 @@ def predict(images: tuple[Path, ...], weights: str, as_json: bool) -> None:
 
 def _network(choice: str) -> classify.Network:
     named = choice == classify.FIRST_CHOICE or choice in classify.released()
-    return classify.kept_network(name=choice) if named else classify.own_network(Path(choice))
+    return classify.released_network(name=choice) if named else classify.own_network(Path(choice))
 
 
 def _answers(argument: Path, network: classify.Network) -> Iterator[dict[str, Any]]:
-    """For each picture of an argument its name, and what is seen in it or why it can't be."""
+    """For each image of an argument its name, and what is seen in it or why it can't be."""
     try:
-        found = _pictures(argument)
+        found = _images(argument)
     except ValueError as error:
-        yield {"image": pictures.shown(argument), "error": str(error)}
+        yield {"image": image_files.shown(argument), "error": str(error)}
         return
     for path in found:
-        answer: dict[str, Any] = {"image": pictures.shown(path)}
+        answer: dict[str, Any] = {"image": image_files.shown(path)}
         try:
-            image = classify.read_picture(path)
+            image = classify.read_image(path)
         except ValueError as error:
             yield answer | {"error": str(error)}
         else:
@@ -82,18 +82,18 @@ def _answers(argument: Path, network: classify.Network) -> Iterator[dict[str, An
             yield answer | {"best": best}
 
 
-def _pictures(argument: Path) -> list[Path]:
-    """The file itself; of a folder the files whose names end like a picture's, sorted."""
+def _images(argument: Path) -> list[Path]:
+    """The file itself; of a folder the files whose names end like an image's, sorted."""
     if not os.path.isdir(argument):
         return [argument]
-    name, ends = pictures.shown(argument), pictures.suffixes()
+    name, ends = image_files.shown(argument), image_files.suffixes()
     try:
         files = [path for path in argument.iterdir() if path.suffix.lower() in ends]
     except OSError as error:
         raise ValueError(f"{name} can't be opened: {error.strerror}") from error
     visible = sorted(path for path in files if path.is_file() and path.name[0] != ".")
     if not visible:
-        raise ValueError(f"{name} holds no pictures: no name in it ends in .jpg, .png or such")
+        raise ValueError(f"{name} holds no images: no name in it ends in .jpg, .png or such")
     return visible
 
 

@@ -148,10 +148,10 @@ def digest(model: nn.Module, data: Data, recipe: Recipe) -> str:
     for name, tensor in model.state_dict().items():
         fingerprint.update(name.encode())
         fingerprint.update(tensor.detach().cpu().contiguous().numpy())
-    told = asdict(recipe)
+    settings = asdict(recipe)
     if recipe.precision == "auto":
-        del told["precision"]  # younger than the first records, whose digests stay as they are
-    rest = [told, data.digest, data.mean, data.std]
+        del settings["precision"]  # younger than the first records, whose digests stay as they are
+    rest = [settings, data.digest, data.mean, data.std]
     fingerprint.update(json.dumps(rest, sort_keys=True).encode())
     return fingerprint.hexdigest()[:16]
 

@@ -12,7 +12,7 @@ from cifar_utils import classify, data, models, training
 
 @pytest.fixture
 def red_and_blue(tmp_path: Path) -> list[Path]:
-    """A wide picture, red in its middle square and blue beside it, and one that is all blue."""
+    """A wide image, red in its middle square and blue beside it, and one that is all blue."""
     pixels = np.zeros((64, 128, 3), np.uint8)
     pixels[..., 2] = 200
     Image.fromarray(pixels).save(tmp_path / "blue.png")
@@ -22,7 +22,7 @@ def red_and_blue(tmp_path: Path) -> list[Path]:
 
 
 def test_a_picture_is_its_middle_square_made_small(red_and_blue: list[Path]) -> None:
-    red, blue = map(classify.read_picture, red_and_blue)
+    red, blue = map(classify.read_image, red_and_blue)
     assert red.shape == (3, 32, 32) and red.dtype == torch.uint8
     assert red.flatten(1).unique(dim=1)[:, 0].tolist() == [200, 0, 0]
     assert blue.flatten(1).unique(dim=1)[:, 0].tolist() == [0, 0, 200]
@@ -31,7 +31,7 @@ def test_a_picture_is_its_middle_square_made_small(red_and_blue: list[Path]) -> 
 def test_a_picture_of_32_pixels_is_left_as_it_is(small: data.Data, tmp_path: Path) -> None:
     image = small.test.images[0]
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "one.png")
-    assert torch.equal(classify.read_picture(tmp_path / "one.png"), image)
+    assert torch.equal(classify.read_image(tmp_path / "one.png"), image)
 
 
 def test_likeliest_are_those_of_predict(small: data.Data) -> None:
@@ -64,16 +64,16 @@ def test_the_sample_s_own_images_are_named_rightly(
 def test_what_is_no_picture_is_named_and_the_others_are_classified(
     red_and_blue: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     missing = tmp_path / "missing.png"
     code = cli.entry(["predict", *map(str, [missing, tmp_path / "text.png", red_and_blue[0]])])
     said = capsys.readouterr()
     assert code == 1
     assert "missing.png is not there" in said.err
-    assert "text.png is not a picture" in said.err
+    assert "text.png is not an image" in said.err
     assert "red.png: " in said.out and said.out.count("%") == 3
 
 
 def test_without_weights_it_says_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run 07 --profile full"):
-        classify.kept_network(tmp_path)
+        classify.released_network(tmp_path)

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from cifar_utils import pictures
-from cifar_utils.classify import read_picture
+from cifar_utils import image_files
+from cifar_utils.classify import read_image
 
 SAVED = {
     "AVIF": "RGBA", "BMP": "RGB", "DDS": "RGBA", "DIB": "RGB", "GIF": "P", "ICNS": "RGBA",
@@ -24,7 +24,7 @@ SAVED = {
     "TIFF": "RGB", "WEBP": "RGBA", "XBM": "1",
 }  # fmt: skip
 OPTIONS = {"TIFF": {"compression": "jpeg"}, "TGA": {"compression": "tga_rle"}}
-# A sound picture's EXIF block: turned by 90 degrees, and a second entry that points nowhere.
+# A sound image's EXIF block: turned by 90 degrees, and a second entry that points nowhere.
 BAD_EXIF = (
     b"Exif\0\0II*\0\x08\0\0\0\x02\0"
     + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
@@ -56,16 +56,16 @@ def saved(kind: str) -> bytes:
 def test_a_file_damaged_at_random_is_an_answer_or_a_sentence(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "PIXELS", 2**20)  # a header may say anything: no time for it
+    monkeypatch.setattr(image_files, "PIXELS", 2**20)  # a header may say anything: no time for it
     sound = saved(kind)
     draw = random.Random(0)
     path = tmp_path / f"damaged.{kind}"
     path.write_bytes(sound)
-    assert read_picture(path).shape == (3, 32, 32)
+    assert read_image(path).shape == (3, 32, 32)
     for _ in range(40):
         path.write_bytes(damaged(sound, draw))
         try:
-            image = read_picture(path)
+            image = read_image(path)
         except ValueError as error:
             assert re.match(rf"\S+/damaged\.{kind} (is|has|says) [^\n]+$", str(error))
         else:
@@ -93,8 +93,8 @@ def no_warning(recwarn: pytest.WarningsRecorder) -> object:
 def test_warnings_of_pillow_stay_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More pixels than Pillow likes, and bytes of transparency in a palette: both warn."""
     noisy().convert("P").save(tmp_path / "p.png", transparency=b"\x00\x80" * 128)
-    monkeypatch.setattr(pictures, "PIXELS", 500)
-    read_picture(tmp_path / "p.png")
+    monkeypatch.setattr(image_files, "PIXELS", 500)
+    read_image(tmp_path / "p.png")
 
 
 def test_what_pillow_logs_stays_inside(capsys: pytest.CaptureFixture) -> None:
@@ -113,22 +113,22 @@ def test_what_pillow_logs_stays_inside(capsys: pytest.CaptureFixture) -> None:
 )
 def test_what_is_no_picture_is_named(name: str, held: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(held)
-    with pytest.raises(ValueError, match=rf"^\S+/{name} is (not a picture|empty)"):
-        read_picture(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"^\S+/{name} is (not an image|empty)"):
+        read_image(tmp_path / name)
 
 
 @pytest.mark.parametrize("held", [b"a text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_the_formats_that_read_are_named(held: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.eps").write_bytes(held)  # no format that starts another program is read
     with pytest.raises(ValueError, match="formats AVIF, BMP, .*, JPEG, .*, PNG, .*, WEBP"):
-        read_picture(tmp_path / "a.eps")
+        read_image(tmp_path / "a.eps")
 
 
 def test_an_avif_without_its_end(tmp_path: Path) -> None:
     noisy().save(tmp_path / "a.avif", speed=10)
     (tmp_path / "a.avif").write_bytes((tmp_path / "a.avif").read_bytes()[:-10])
-    with pytest.raises(ValueError, match=r"a\.avif is not a picture that can be decoded"):
-        read_picture(tmp_path / "a.avif")
+    with pytest.raises(ValueError, match=r"a\.avif is not an image that can be decoded"):
+        read_image(tmp_path / "a.avif")
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
@@ -136,7 +136,7 @@ def test_a_picture_whose_exif_block_is_bad_is_read_without_it(ending: str, tmp_p
     noisy(48, 36).save(tmp_path / f"plain.{ending}")
     noisy(48, 36).save(tmp_path / f"bad.{ending}", exif=BAD_EXIF)
     assert BAD_EXIF[6:] in (tmp_path / f"bad.{ending}").read_bytes()
-    seen, plain = (read_picture(tmp_path / f"{name}.{ending}") for name in ("bad", "plain"))
+    seen, plain = (read_image(tmp_path / f"{name}.{ending}") for name in ("bad", "plain"))
     assert torch.equal(seen, plain)
 
 
@@ -160,7 +160,7 @@ def test_an_avif_is_turned_by_its_container_whatever_its_exif_block_holds(
     spoilt = held[:block] + BAD_BLOCKS[bad] + held[block + len(BAD_BLOCKS[bad]) :]
     (tmp_path / "bad.avif").write_bytes(spoilt)
     noisy(48, 36).save(tmp_path / "plain.avif", speed=10)
-    seen, turned, plain = (read_picture(tmp_path / f"{n}.avif") for n in ("bad", "turned", "plain"))
+    seen, turned, plain = (read_image(tmp_path / f"{n}.avif") for n in ("bad", "turned", "plain"))
     assert torch.equal(seen, turned) and not torch.equal(seen, plain)
 
 
@@ -175,9 +175,9 @@ def test_a_tiff_is_turned_by_its_own_tag_whatever_its_exif_block_holds(
     told.tagtype[0x8769] = 4
     told[0x8769] = where  # of the EXIF block: in the midst of something else, or past the end
     noisy(48, 36).save(tmp_path / "bad.tiff", tiffinfo=told)
-    with Image.open(tmp_path / "bad.tiff") as picture:
-        assert picture.tag_v2[0x8769] == where
-    seen, turned = (read_picture(tmp_path / f"{name}.tiff") for name in ("bad", "turned"))
+    with Image.open(tmp_path / "bad.tiff") as image:
+        assert image.tag_v2[0x8769] == where
+    seen, turned = (read_image(tmp_path / f"{name}.tiff") for name in ("bad", "turned"))
     assert torch.equal(seen, turned)
 
 
@@ -186,12 +186,12 @@ def test_a_large_photograph_is_decoded_small(
 ) -> None:
     """200 megapixels: far above the size at which Pillow suspects an attack."""
     Image.new("L", (16320, 12240), 77).save(tmp_path / "panorama.jpg")
-    widths, convert = [], pictures._on_background
+    widths, convert = [], image_files._on_background
     monkeypatch.setattr(
-        pictures, "_on_background", lambda strip: widths.append(strip.width) or convert(strip)
+        image_files, "_on_background", lambda strip: widths.append(strip.width) or convert(strip)
     )
-    assert read_picture(tmp_path / "panorama.jpg").unique().tolist() == [77]
-    assert max(widths) < 2 * pictures.ENOUGH
+    assert read_image(tmp_path / "panorama.jpg").unique().tolist() == [77]
+    assert max(widths) < 2 * image_files.ENOUGH
 
 
 def test_a_large_picture_is_shrunk_strip_by_strip(
@@ -199,14 +199,14 @@ def test_a_large_picture_is_shrunk_strip_by_strip(
 ) -> None:
     small = np.array(noisy(32, 32))
     Image.fromarray(np.kron(small, np.ones((16, 16, 1), np.uint8))).save(tmp_path / "a.png")
-    monkeypatch.setattr(pictures, "ENOUGH", 64)
-    monkeypatch.setattr(pictures, "STRIP", 5000)
-    assert torch.equal(read_picture(tmp_path / "a.png"), torch.from_numpy(small).permute(2, 0, 1))
+    monkeypatch.setattr(image_files, "ENOUGH", 64)
+    monkeypatch.setattr(image_files, "STRIP", 5000)
+    assert torch.equal(read_image(tmp_path / "a.png"), torch.from_numpy(small).permute(2, 0, 1))
 
 
 def test_too_many_pixels_are_refused_and_pillow_s_own_limit_stays(tmp_path: Path) -> None:
     before = Image.MAX_IMAGE_PIXELS
     (tmp_path / "a.pgm").write_bytes(b"P5 16385 16385 255\n")
     with pytest.raises(ValueError, match="a.pgm says that it has more than 268,435,456 pixels"):
-        read_picture(tmp_path / "a.pgm")
+        read_image(tmp_path / "a.pgm")
     assert Image.MAX_IMAGE_PIXELS == before

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.datasets import CIFAR10
 from torchvision.transforms.v2 import functional as tvf
 
-from cifar_utils import data, sample
+from cifar_utils import data, official, sample
 
 
 def cifar10_is_here() -> bool:
@@ -66,8 +66,8 @@ def test_validation_images_do_not_follow_the_training_size(dataset: str) -> None
 
 
 def test_images_keep_their_labels(dataset: str, tmp_path: Path) -> None:
-    parts = sample.read() if dataset == "sample" else data.read_cifar10(tmp_path)
-    known = [data.Split(*part) if dataset == "sample" else part for part in parts]
+    parts = sample.read() if dataset == "sample" else official.read(tmp_path)
+    known = [data.Split(*part) for part in parts]
     label_of = {
         image.numpy().tobytes(): label.item()
         for split in known
@@ -189,7 +189,7 @@ def md5(path: Path) -> str:
 
 def test_cifar10_is_read_pixel_by_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_cifar10(tmp_path, monkeypatch)
-    pool, test = data.read_cifar10(tmp_path)
+    pool, test = (data.Split(*part) for part in official.read(tmp_path))
     assert pool.images.shape == (200, 3, 32, 32) and test.images.dtype == torch.uint8
     raw = pickle.loads((folder / "test_batch").read_bytes())
     assert np.array_equal(test.images.numpy().reshape(40, 3072), raw["data"])

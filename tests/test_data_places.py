@@ -19,7 +19,7 @@ from test_data import make_cifar10
 from torchvision.datasets import CIFAR10
 
 from cifar_utils import __main__ as cli
-from cifar_utils import data, files
+from cifar_utils import data, files, official
 from cifar_utils.batch import download
 
 
@@ -157,7 +157,7 @@ def test_the_files_are_taken_however_they_are_packed(
 ) -> None:
     target = download.take(PACKED[form](whole), tmp_path / "data")
     assert [path.name for path in target.parent.iterdir()] == [CIFAR10.base_folder]
-    assert not data.fault(target) and len(list(target.iterdir())) == len(data.files())
+    assert not official.fault(target) and len(list(target.iterdir())) == len(official.files())
 
 
 @pytest.mark.parametrize("form", ["tar", "zip"])
@@ -180,10 +180,10 @@ def test_a_packed_file_that_is_altered_or_missing_is_named(
 
 GET = "; get cifar-10-python.tar.gz instead: `make data` downloads it, and http"
 OTHER_FORMS = {
-    "train/airplane/0001.png": f"folders of pictures{GET}",
-    "cifar10/test/truck/9.jpg": f"folders of pictures{GET}",
-    "train/1.png": f"single pictures{GET}",
-    "trainLabels.csv": f"single pictures{GET}",
+    "train/airplane/0001.png": f"folders of images{GET}",
+    "cifar10/test/truck/9.jpg": f"folders of images{GET}",
+    "train/1.png": f"single images{GET}",
+    "trainLabels.csv": f"single images{GET}",
     "cifar-10-batches-bin/data_batch_1.bin": f"CIFAR-10's binary version, for C{GET}",
     "cifar-10-batches-mat/data_batch_1.mat": f"CIFAR-10's version for MATLAB{GET}",
     "plain_text/train-00000-of-00001.parquet": f"tables (parquet, Arrow){GET}",

@@ -16,19 +16,19 @@ from PIL import Image
 
 from cifar_utils import __main__ as cli
 from cifar_utils import classify, data, models
-from cifar_utils import pictures as pictures_module
+from cifar_utils import image_files as pictures_module
 from cifar_utils.experiment import Experiment
 from cifar_utils.recipe import Recipe
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with three pictures among other files."""
+    """A folder with three images among other files."""
     inside = tmp_path / "of mine"
     (inside / "below.png").mkdir(parents=True)
     for number, name in enumerate(("b.png", "a.JPG", "c.webp")):
         Image.new("RGB", (40, 40), (90 * number, 30, 200)).save(inside / name)
-    (inside / "notes.txt").write_text("no picture")
+    (inside / "notes.txt").write_text("no image")
     (inside / "._b.png").write_bytes(b"left by another system")
     return inside
 
@@ -48,7 +48,7 @@ def test_a_folder_without_pictures_is_named_and_the_rest_is_classified(
     (tmp_path / "empty").mkdir()
     code, said = call(capsys, "predict", tmp_path / "empty", folder / "b.png")
     assert code == 1
-    assert f"Error: {tmp_path / 'empty'} holds no pictures" in said
+    assert f"Error: {tmp_path / 'empty'} holds no images" in said
     assert f"{folder / 'b.png'}: " in said
 
 
@@ -115,7 +115,7 @@ def test_a_name_that_is_no_utf_8(
     Path(broken).write_bytes(b"broken")
     code, said = call(capsys, "predict", *options, odd, broken, folder / "b.png")
     assert code == 1
-    assert "is not a picture" in said and said.count("b.png") == 1
+    assert "is not an image" in said and said.count("b.png") == 1
     assert said.count(r"/\ufffd.png" if options else "/\ufffd.png") >= 2
 
 
@@ -160,7 +160,7 @@ def test_weights_of_one_s_own_run(
 ) -> None:
     network = models.build("SimpleCNN")
     weights = run_of(network, tiny, tmp_path / "runs")
-    image = classify.read_picture(folder / "b.png")[None]
+    image = classify.read_image(folder / "b.png")[None]
     with torch.inference_mode():
         expected = network.cpu().eval()(tiny.normalise(image)).softmax(1)[0]
     code, said = call(capsys, "predict", "--json", "--weights", weights, folder / "b.png")
@@ -215,7 +215,7 @@ def test_weights_that_do_not_do_are_named(
 def test_the_notebooks_and_the_command_see_the_same(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    image = classify.read_picture(folder / "b.png")
-    (best,) = classify.likeliest(image[None], *classify.kept_network())
+    image = classify.read_image(folder / "b.png")
+    (best,) = classify.likeliest(image[None], *classify.released_network())
     _, said = call(capsys, "predict", folder / "b.png")
     assert said == f"{folder / 'b.png'}: {classify.in_words(best)}\n"

@@ -14,7 +14,7 @@ from test_data import make_cifar10, needs_cifar10
 from torch import Tensor
 from torchvision.datasets import CIFAR10
 
-from cifar_utils import data, sample
+from cifar_utils import data, official, sample
 
 PIXELS = "1b898aec307294846ee645cb9f387aebd3c532e746167f21c38e061b7cfa3521"  # SHA-256
 COUNTS = {"train": 500, "val": 100, "test": 100}
@@ -105,13 +105,13 @@ def test_what_is_made_from_the_official_files_is_read_again_without_loss(
     assert {name: (each.format, each.size) for name, each in sizes.items()} == {
         "train": ("WEBP", (64, 640)), "test": ("WEBP", (32, 320)),
     }  # fmt: skip
-    pool, official = data.read_cifar10(small_sheets)
+    pool, rest = (data.Split(*part) for part in official.read(small_sheets))
     train, val, test = (
         by_class(*part, count) for part, count in zip(sample.read(), (3, 1, 1), strict=True)
     )
     first = by_class(pool.images, pool.labels, 4)
     assert np.array_equal(train, first[:, :3]) and np.array_equal(val, first[:, 3:])
-    assert np.array_equal(test, by_class(official.images, official.labels, 1))
+    assert np.array_equal(test, by_class(rest.images, rest.labels, 1))
 
 
 def test_to_make_it_without_a_folder_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cifar_utils import data, metrics, records, uncertainty
+from cifar_utils import data, metrics, official, records, uncertainty
 
 
 def runs_of(predicted: list[str], variant: str = "a") -> pd.DataFrame:
@@ -138,7 +138,7 @@ def test_the_kept_labels_are_cifar_10_s() -> None:
     """The sample holds the first hundred test images of each class; in order, where all are."""
     truth = uncertainty.LABELS.read_text().strip()
     try:
-        test = data.read_cifar10(data.locate("cifar10"))[1]
+        test = data.Split(*official.read(data.locate("cifar10"))[1])
     except FileNotFoundError:
         pytest.skip("CIFAR-10 is not on this disk")
     assert truth == "".join(map(str, test.labels.tolist()))

@@ -1,4 +1,4 @@
-"""CIFAR-10 in the forms in which people have it: what is read, and what is told apart.
+"""CIFAR-10 in the forms in which people have it: what is read, and what is recognised.
 
 Read are the files of its version for Python, in a folder or packed in any way; whether they are
 the right ones, their own MD5 sums say. Nothing is unpacked to a disk here.
@@ -21,7 +21,8 @@ from typing import IO
 
 from torchvision.datasets import CIFAR10
 
-from cifar_utils.data import CLASSES, batches_folder, files
+from cifar_utils import official
+from cifar_utils.data import CLASSES
 
 MOST_BYTES = 40_000_000  # of one file; the largest has 31 million
 MOST_NAMES = 10_000  # looked at to tell what a folder holds
@@ -38,8 +39,8 @@ FORMS = (  # the first pattern that a name fits tells what it is, and what to do
     (r"cifar-?100", "CIFAR-100, another data set", GET),
     (r"(data_batch_\d|test_batch|batches\.meta)\.mat$", "CIFAR-10's version for MATLAB", GET),
     (r"(data_batch_\d|test_batch)\.bin$|-binary\.", "CIFAR-10's binary version, for C", GET),
-    (rf"(^|/)({'|'.join(CLASSES)}|plane|car)/[^/]*\.(png|jpe?g)$", "folders of pictures", GET),
-    (r"(^|/)(train|test)/\d+\.png$|(^|/)trainlabels\.csv$", "single pictures", GET),
+    (rf"(^|/)({'|'.join(CLASSES)}|plane|car)/[^/]*\.(png|jpe?g)$", "folders of images", GET),
+    (r"(^|/)(train|test)/\d+\.png$|(^|/)trainlabels\.csv$", "single images", GET),
     (r"\.parquet$|\.arrow$", "tables (parquet, Arrow)", GET),
     (r"\.tfrecord", "TFRecord files", GET),
     (r"\.(npz|npy|h5|hdf5|mat|bin)$", "arrays of another program", GET),
@@ -55,10 +56,10 @@ def find(source: Path) -> Path:
         FileNotFoundError: there is neither; the message says what is there, if it is known.
         OSError: `source` can't be read.
     """
-    with _told_of(source):
+    with _naming(source):
         if source.is_file():
             return source
-        if (folder := batches_folder(source)).is_dir():
+        if (folder := official.batches_folder(source)).is_dir():
             return folder
         for name in (f"{stem}{ending}" for stem in STEMS for ending in ENDINGS):
             if (source / name).is_file():
@@ -78,10 +79,10 @@ def contents(found: Path) -> Iterator[tuple[str, bytes]]:
         ValueError: a file is missing or altered, or `found` is not CIFAR-10 at all.
         OSError: `found` can't be read.
     """
-    wanted = files()
+    wanted = official.files()
     seen: list[str] = []
     altered: set[str] = set()
-    with _told_of(found):
+    with _naming(found):
         for path, content in _folder(found) if found.is_dir() else _archive(found):
             name = PurePosixPath(path).name
             seen.append(path)
@@ -94,7 +95,7 @@ def contents(found: Path) -> Iterator[tuple[str, bytes]]:
             yield name, content
             if not wanted:
                 return
-    nothing_fits = len(wanted) == len(files()) and not altered
+    nothing_fits = len(wanted) == len(official.files()) and not altered
     if nothing_fits and (refused := _refusal(found, seen)):
         raise ValueError(refused)
     name = next(iter(wanted))
@@ -103,7 +104,7 @@ def contents(found: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, bytes | None]]:
-    for name in files():
+    for name in official.files():
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:
                 yield name, file.read(MOST_BYTES)
@@ -134,7 +135,7 @@ def _beginning(file: IO[bytes]) -> bytes:
 
 
 def _is_wanted(path: str) -> bool:
-    return PurePosixPath(path).name in files()
+    return PurePosixPath(path).name in official.files()
 
 
 def _refusal(source: Path, names: Sequence[str]) -> str:
@@ -150,7 +151,7 @@ def _refusal(source: Path, names: Sequence[str]) -> str:
 
 
 @contextmanager
-def _told_of(source: Path) -> Iterator[None]:
+def _naming(source: Path) -> Iterator[None]:
     """Whatever reading `source` raises names it."""
     try:
         yield

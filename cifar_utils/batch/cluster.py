@@ -64,7 +64,7 @@ class Cluster:
             from distributed.versions import VersionMismatchWarning
         except ImportError as error:
             raise ValueError("--dask needs dask; install it: pip install -e .[dask]") from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are told below
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are reported below
         warnings.simplefilter("ignore", VersionMismatchWarning)  # so are versions
         self.address, self._patience = address, patience
         self._found: set[str] = set()
@@ -247,8 +247,8 @@ def work(
         records.mkdir()
         for path, content in files.items():
             _write_bytes(records / path, content)
-        told = {**parameters, "out": str(records)}
-        execution = Execution(source, output, told, threads=1, patience=patience)
+        given = {**parameters, "out": str(records)}
+        execution = Execution(source, output, given, threads=1, patience=patience)
         while not execution.ended(timeout=1):
             if _nobody_waits():
                 execution.stop()

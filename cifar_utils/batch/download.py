@@ -1,4 +1,4 @@
-"""Getting CIFAR-10: the only place of the project that talks to another host, and only when told.
+"""Getting CIFAR-10: the only place of the project that talks to another host, and only when asked.
 
 The address, the archive's MD5 and the files' are torchvision's own. The retries of urllib3 and
 requests repeat a request but not a body that broke off half-way; hence `_transfer`.
@@ -30,8 +30,8 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 from tqdm import tqdm
 
+from cifar_utils import official
 from cifar_utils.batch import archives
-from cifar_utils.data import batches_folder, read_cifar10
 from cifar_utils.files import check_writable, whole_path
 
 FIRST_ANSWER_SECONDS = 6  # all tries together; 15 are allowed, and Python's start takes its part
@@ -57,17 +57,17 @@ class Lines:
         """`done` of `total` bytes are there already."""
         self.done = self.first = done
         self.total = total
-        self.start = self.told = time.monotonic()
+        self.start = self.reported = time.monotonic()
 
     def update(self, count: int) -> None:
         """So many bytes more have come."""
         tenth = self._tenth()
         self.done += count
-        if self._tenth() == tenth and time.monotonic() < self.told + LINE_SECONDS:
+        if self._tenth() == tenth and time.monotonic() < self.reported + LINE_SECONDS:
             return
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
         line = tqdm.format_meter(
-            self.done, self.total, self.told - self.start, initial=self.first, unit="B",
+            self.done, self.total, self.reported - self.start, initial=self.first, unit="B",
             unit_scale=True,
             bar_format="CIFAR-10: {percentage:.0f} % of {total_fmt}B, {rate_fmt}, {remaining} left",
         )  # fmt: skip
@@ -149,10 +149,10 @@ def _install(root: Path, get: Callable[[], Path]) -> Path:
 
 def _already(root: Path) -> Path | None:
     """The folder of CIFAR-10's files, if there is one; it must be whole, or OSError is raised."""
-    folder = batches_folder(root)
+    folder = official.batches_folder(root)
     if not os.path.lexists(folder):
         return None
-    read_cifar10(root)
+    official.read(root)
     _tidy(root)
     (root / PART).unlink(missing_ok=True)
     return folder

@@ -222,18 +222,18 @@ def _main(notebook: str, output: str, parameters: str, patience: str) -> None:
     from nbclient.exceptions import CellTimeoutError
 
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    values, told = json.loads(parameters), Patience(*json.loads(patience))
+    values, limits = json.loads(parameters), Patience(*json.loads(patience))
     options = {
         "kernel_manager_class": kernel.OwnKernelManager,
-        "startup_timeout": max(1, round(told.start_seconds)),
-        "timeout": max(1, round(3600 * told.cell_hours)),
+        "startup_timeout": max(1, round(limits.start_seconds)),
+        "timeout": max(1, round(3600 * limits.cell_hours)),
     }
     run = _run_until_recorded if values.get("only") else _run_whole
     try:
         with log_of(Path(output)).open("w", encoding="utf-8") as log:
             run(notebook, output, values, log, options)
     except (CellTimeoutError, RuntimeError) as error:
-        print(in_words(error, told), file=sys.stderr)
+        print(in_words(error, limits), file=sys.stderr)
         sys.exit(IN_WORDS)
 
 

@@ -1,7 +1,7 @@
 """Jobs: a notebook with its parameters; whether it is done; many side by side, here or elsewhere.
 
 Every job is executed by papermill in a process of its own, so that one that dies takes no other
-with it. What is done is told by the files alone, so a study goes on wherever it was stopped.
+with it. The files alone say what is done, so a study goes on wherever it was stopped.
 """
 
 from __future__ import annotations
@@ -180,17 +180,17 @@ def is_done(job: Job) -> bool:
     try:
         executed = nbformat.read(job.output, as_version=4)
         source = nbformat.read(job.notebook, as_version=4)
-        told = executed.metadata.papermill
+        metadata = executed.metadata.papermill
         cells = [
             cell
             for cell in executed.cells
             if "injected-parameters" not in cell.metadata.get("tags", [])
         ]
         return (
-            told.exception is None
-            and told.parameters == dict(job.parameters)
+            metadata.exception is None
+            and metadata.parameters == dict(job.parameters)
             and [cell.source for cell in cells] == [cell.source for cell in source.cells]
-            and all(_was_answered(cell, told.start_time) for cell in executed.cells)
+            and all(_was_answered(cell, metadata.start_time) for cell in executed.cells)
             and _records_read(job.folder)
         )
     except Exception:  # absent, half-written, or not from papermill

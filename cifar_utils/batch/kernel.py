@@ -20,7 +20,7 @@ from jupyter_client.manager import AsyncKernelManager
 from cifar_utils.files import whole_path
 
 LONGEST_FOLDER = 70  # bytes; a socket's whole path may have 103
-NAME, LANGUAGE = "python3", "python"  # what papermill is told, whatever the metadata say
+NAME, LANGUAGE = "python3", "python"  # what papermill gets, whatever the metadata say
 
 
 def environment() -> dict[str, str]:
@@ -29,12 +29,12 @@ def environment() -> dict[str, str]:
     Figures come into the notebook, drawn by matplotlib's own settings; a relative CIFAR_ROOT names
     the folder that the caller means, though the kernel works in the notebook's.
     """
-    told = {
+    settings = {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MATPLOTLIBRC": str(Path(matplotlib.get_data_path(), "matplotlibrc")),
     }
     root = os.environ.get("CIFAR_ROOT")
-    return told | ({"CIFAR_ROOT": str(whole_path(root))} if root else {})
+    return settings | ({"CIFAR_ROOT": str(whole_path(root))} if root else {})
 
 
 class OwnInterpreter(KernelSpecManager):

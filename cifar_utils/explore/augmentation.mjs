@@ -7,8 +7,8 @@ import {
   byId, content, drawInEveryScheme, make, oncePerFrame, percent, tellHeight,
 } from "./page.mjs";
 import {
-  SIDE, markChosen, paint, pixelsFrom, readPicture, takeFiles, thumbnails,
-} from "./picture.mjs";
+  SIDE, markChosen, paint, pixelsFrom, readImage, takeFiles, thumbnails,
+} from "./image.mjs";
 
 const COUNT = 40;
 const CHANCES = 6; // of a draw
@@ -23,7 +23,7 @@ const UNITS = {
 
 const given = content();
 const network = unpack(given.network);
-const pictures = given.pictures.map(({ name, pixels }) => ({ name, pixels: pixelsFrom(pixels) }));
+const images = given.images.map(({ name, pixels }) => ({ name, pixels: pixelsFrom(pixels) }));
 const moveBars = bars(byId("bars"), network.classes);
 const figures = Array.from({ length: COUNT }, () => {
   const canvas = make("canvas", { width: SIDE, height: SIDE });
@@ -114,7 +114,7 @@ function show(pixels, place = -1) {
   image = normalised(pixels, network);
   isOwn = place < 0;
   const shares = softmax(run(network, image).at(-1).values);
-  name = isOwn ? network.classes[shares.indexOf(Math.max(...shares))] : pictures[place].name;
+  name = isOwn ? network.classes[shares.indexOf(Math.max(...shares))] : images[place].name;
   markChosen(byId("thumbs"), place);
   byId("message").textContent = "";
   update();
@@ -122,13 +122,13 @@ function show(pixels, place = -1) {
 
 async function take(file) {
   try {
-    show(await readPicture(file));
+    show(await readImage(file));
   } catch (error) {
     byId("message").textContent = error.message;
   }
 }
 
-thumbnails(byId("thumbs"), pictures, (place) => show(pictures[place].pixels, place));
+thumbnails(byId("thumbs"), images, (place) => show(images[place].pixels, place));
 takeFiles(byId("file"), take);
 const updateSoon = oncePerFrame(update);
 for (const id of Object.keys(NONE)) byId(id).addEventListener("input", updateSoon);
@@ -139,6 +139,6 @@ byId("again").addEventListener("click", () => {
 byId("none").addEventListener("click", () => set(NONE));
 byId("study").addEventListener("click", () => set(given.training));
 for (const id of Object.keys(NONE)) byId(id).value = given.training[id];
-show(pictures[given.first].pixels, given.first);
+show(images[given.first].pixels, given.first);
 drawInEveryScheme(() => {}); // no canvas here has colours of the scheme
 tellHeight();

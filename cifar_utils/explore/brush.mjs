@@ -1,7 +1,7 @@
 // Drawing on the image by pointer, touch or keys.
 
 import { arrow, make } from "./page.mjs";
-import { SIDE } from "./picture.mjs";
+import { SIDE } from "./image.mjs";
 
 const COLOURS = {
   white: [250, 250, 248], grey: [125, 123, 114], black: [20, 20, 22], sky: [110, 170, 220],

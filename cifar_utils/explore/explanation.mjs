@@ -1,7 +1,7 @@
 // The panel below a layer: what a unit sees, and the sum that makes its number.
 
 import { make, short } from "./page.mjs";
-import { SIDE } from "./picture.mjs";
+import { SIDE } from "./image.mjs";
 import { convolutionTerms, largestTerms, linearTerms, placeOf, pooled } from "./unit.mjs";
 
 const SHOWN_MAPS = 3;

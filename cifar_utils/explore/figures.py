@@ -1,4 +1,4 @@
-"""The three explorers: what each page is given, and the still picture that stands before it."""
+"""The three explorers: what each page is given, and the still image that stands before it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MOST_PARAMETERS = 288_778  # of a network that runs in a page: FinalCNN's
 def walk() -> Explorer:
     """The walk of an image: the released networks of at most MOST_PARAMETERS run in the page."""
     chosen = _photographs(a_class=2)
-    model, record = classify.kept_network()
+    model, record = classify.released_network()
     first = chosen.images[:1]
     inputs = data.normalise(first, record["data"]["mean"], record["data"]["std"])
     maps = models.feature_maps(model, inputs)
     convolutions = {name: each for name, each in maps.items() if name.startswith("Conv2d")}
     title = "What FinalCNN's convolutions make of an image"
     figure = plots.feature_maps(convolutions, first[0] / 255, title=title)
-    content = {"networks": _networks(), "pictures": _pictures(chosen)}
+    content = {"networks": _networks(), "images": _images(chosen)}
     return explorer("walk", "The walk of an image", figure, content)
 
 
@@ -58,7 +58,7 @@ def descent() -> Explorer:
 def augmentation() -> Explorer:
     """Forty random changes of one image, and what the released FinalCNN says of each."""
     chosen = _photographs(a_class=1)
-    _, record = classify.kept_network()
+    _, record = classify.released_network()
     recipe = record["recipe"]
     first = data.CLASSES.index("horse")
     changes = augment.build(recipe["augmentation"], recipe["padding"])
@@ -66,7 +66,7 @@ def augmentation() -> Explorer:
     figure = plots.augmentations({recipe["augmentation"]: draws}, title="Ten draws of one image")
     content = {
         "network": _network(classify.FIRST_CHOICE),
-        "pictures": _pictures(chosen),
+        "images": _images(chosen),
         "first": first,
         "training": {"padding": recipe["padding"], "share": 50, "degrees": 0, "size": 0},
     }
@@ -111,7 +111,7 @@ def _networks() -> list[dict[str, Any]]:
 
 
 def _network(name: str) -> dict[str, Any]:
-    model, record = classify.kept_network(name=name)
+    model, record = classify.released_network(name=name)
     return export.as_json(model, record["data"]["mean"], record["data"]["std"], name)
 
 
@@ -123,7 +123,7 @@ def _photographs(a_class: int) -> data.Split:
     return data.Split(test.images[first], test.labels[first])
 
 
-def _pictures(chosen: data.Split) -> list[dict[str, str]]:
+def _images(chosen: data.Split) -> list[dict[str, str]]:
     return [
         {"name": data.CLASSES[label], "pixels": _base64(image)}
         for image, label in zip(chosen.images, chosen.labels.tolist(), strict=True)

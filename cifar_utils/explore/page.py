@@ -22,9 +22,9 @@ LARGEST = 1_500_000  # bytes of a page
 
 @dataclass(frozen=True)
 class Explorer:
-    """A figure that answers a hand. Shown in a notebook: a still picture, then the page in a frame.
+    """A figure that answers a hand. Shown in a notebook: a still image, then the page in a frame.
 
-    GitHub drops frames and paper holds none, so the picture (`still`, a PNG) stands before it.
+    GitHub drops frames and paper holds none, so the image (`still`, a PNG) stands before it.
     `page` is the whole document; it makes no request, and its text is the same at every run.
     """
 

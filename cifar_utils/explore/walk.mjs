@@ -9,8 +9,8 @@ import {
   byId, content, drawInEveryScheme, make, oncePerFrame, signColours, tellHeight,
 } from "./page.mjs";
 import {
-  SIDE, markChosen, paint, pixelsFrom, readPicture, takeFiles, thumbnails,
-} from "./picture.mjs";
+  SIDE, markChosen, paint, pixelsFrom, readImage, takeFiles, thumbnails,
+} from "./image.mjs";
 import { patch } from "./unit.mjs";
 
 const GREY = [125, 123, 114]; // CIFAR-10's mean colour: near 0 to a network
@@ -21,10 +21,10 @@ const TITLES = {
 
 const given = content();
 const networks = given.networks.map(unpack);
-const pictures = given.pictures.map(({ name, pixels }) => ({ name, pixels: pixelsFrom(pixels) }));
+const images = given.images.map(({ name, pixels }) => ({ name, pixels: pixelsFrom(pixels) }));
 
 let network = networks[0];
-let pixels = pictures[0].pixels.slice();
+let pixels = images[0].pixels.slice();
 let walk = []; // the maps: of the image, then of every layer
 let views = []; // { index, mosaic, title } of each layer that is shown
 let chosen = null; // { index, unit }
@@ -57,7 +57,7 @@ function buildLayers() {
   let columns = 0; // of every mosaic of a stage, so that a map stays in its place
   let convolutions = 0;
   network.layers.forEach((layer, index) => {
-    if (!TITLES[layer.kind]) return; // flatten and divide change no picture
+    if (!TITLES[layer.kind]) return; // flatten and divide change no image
     if (layer.weights || !stage) {
       stage = make("div", { className: "stage" });
       box.append(stage);
@@ -121,7 +121,7 @@ function show(newPixels, place = -1) {
 
 async function take(file) {
   try {
-    show(await readPicture(file));
+    show(await readImage(file));
   } catch (error) {
     byId("message").textContent = error.message;
   }
@@ -135,7 +135,7 @@ function useNetwork(place) {
 }
 
 const updateSoon = oncePerFrame(update);
-thumbnails(byId("thumbs"), pictures, (place) => show(pictures[place].pixels, place));
+thumbnails(byId("thumbs"), images, (place) => show(images[place].pixels, place));
 markChosen(byId("thumbs"), 0);
 takeFiles(byId("file"), take);
 brush({

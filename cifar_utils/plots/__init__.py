@@ -1,7 +1,7 @@
 """Every figure of the study, drawn with matplotlib and seaborn, one module a subject.
 
 Each function returns the Figure, which the caller shows, saves and closes; an animation comes as
-a GIF's bytes. Pictures are uint8 or floats in [0, 1]; losses come in nats and accuracies as
+a GIF's bytes. Images are uint8 or floats in [0, 1]; losses come in nats and accuracies as
 fractions, drawn in percent. A variant has one colour and one marker (or hatch), by its place in
 the order given; what cannot be drawn raises ValueError.
 """
@@ -16,7 +16,7 @@ from cifar_utils.plots.curves import (
     loss_against_loss,
     loss_against_step,
 )
-from cifar_utils.plots.images import augmentations, mistakes, picture, saliency, samples
+from cifar_utils.plots.images import augmentations, enlarged, mistakes, saliency, samples
 from cifar_utils.plots.networks import (
     activation_histograms,
     feature_maps,
@@ -43,7 +43,7 @@ __all__ = [
     "loss_against_loss",
     "loss_against_step",
     "mistakes",
-    "picture",
+    "enlarged",
     "reliability_diagram",
     "response",
     "saliency",

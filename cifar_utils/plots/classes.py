@@ -29,12 +29,12 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str
     """
     counts, side = np.asarray(confusion), len(classes)
     if not counts.size:
-        figure, ax = one_panel(title, (9, 7.4))
+        figure, ax = one_panel(title, (6.8, 5.5))
         say_if_empty(ax, "the run was not tested: there are no counts")
         ax.set(xticks=[], yticks=[], xlabel="predicted class", ylabel="true class")
         return figure
     require(counts.shape == (side, side), f"need a matrix {side}×{side}; got {counts.shape}")
-    figure, ax = one_panel(title, (9, 7.4))
+    figure, ax = one_panel(title, (6.8, 5.5))
     sns.heatmap(
         counts,
         annot=True,
@@ -44,8 +44,8 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], *, title: str
         # The square root gives the mistakes, few beside the right answers, colours of their own.
         norm=PowerNorm(0.5, vmin=0),
         square=True,
-        annot_kws={"size": 10},
-        cbar_kws={"label": "pictures (number, square-root scale)"},
+        annot_kws={"size": 9},
+        cbar_kws={"label": "images (number, square-root scale)"},
     )
     for text, share in zip(ax.texts, np.sqrt(counts / max(counts.max(), 1)).flat, strict=True):
         text.set_color("white" if share > 0.65 else "0.15")

@@ -139,7 +139,7 @@ def against_size(
     needed = {"variant", "train_size", metric}
     require(needed <= set(frame) and len(frame), f"need runs with {sorted(needed)}")
     frame, unit = _finite(frame, metric)
-    figure, ax = one_panel(title, (9, 4.8))
+    figure, ax = one_panel(title, (9, 4.3))
     for name, look in looks(frame["variant"].unique(), among).items():
         some = frame[frame["variant"] == name]
         ax.plot(some["train_size"], some[metric], ls="", ms=4, alpha=0.5, **look)
@@ -177,7 +177,7 @@ def sweep(frame: pd.DataFrame, names: Sequence[str], *, title: str) -> Figure:
     series = frame[others].astype(str).agg(", ".join, axis=1)
     values = sorted(frame[x].unique()) if numeric else list(frame[x].unique())
     places = np.array(values if numeric else range(len(values)), dtype=float)
-    figure, ax = one_panel(title, (9, 5.2))
+    figure, ax = one_panel(title, (9, 4.6))
     scaled = _scale_to(ax, places)
     each_look = looks(series)
     several = bool(frame.groupby([series, x]).size().max() > 1)

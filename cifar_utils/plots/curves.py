@@ -42,7 +42,7 @@ def learning_curves(
     title += "\ndashed, hollow: training; solid, filled: validation"
     if several:
         title += "; line: mean of n seeds; band: smallest to largest"
-    figure, ((left, right),) = panels(title, (12, 4.8), 1, 2)
+    figure, ((left, right),) = panels(title, (12, 4.4), 1, 2)
     for name, look in looks(tables, among).items():
         losses = [tables[name]["train_loss"], tables[name]["val_loss"]]
         accuracies = [100 * tables[name][f"{split}_accuracy"] for split in ("train", "val")]
@@ -68,7 +68,7 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
     loss.
     """
     require(histories, "there are no histories to draw")
-    figure, ax = one_panel(title, (9, 5.4))
+    figure, ax = one_panel(title, (9, 4.8))
     for name, look in looks(histories).items():
         table = _by_epoch(name, histories[name])
         ax.plot(table["train_loss"], table["val_loss"], label=name, ms=5, **look)
@@ -83,7 +83,7 @@ def loss_against_loss(histories: Mapping[str, pd.DataFrame], *, title: str) -> F
 def loss_against_step(losses: Mapping[str, ArrayLike], *, title: str, log: bool = True) -> Figure:
     """Draw the loss after each step, from step 0 (the start); NaN and inf leave gaps."""
     require(losses, "there is no loss to draw")
-    figure, ax = one_panel(title, (9, 4.8))
+    figure, ax = one_panel(title, (9, 4.3))
     for name, look in looks(losses).items():
         heights = np.array(losses[name], dtype=float)
         require(heights.ndim == 1 and len(heights), f"loss {name!r} needs one value a step")

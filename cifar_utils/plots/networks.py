@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from cifar_utils.models import Shape
-from cifar_utils.plots.images import as_pictures, picture_rows, rescaled, shaded
+from cifar_utils.plots.images import as_images, image_rows, rescaled, shaded
 from cifar_utils.plots.style import (
     colours,
     legend_below,
@@ -31,20 +31,20 @@ def filters(weight: Tensor, *, title: str) -> Figure:
     """Draw the filters of a first layer (out×3×k×k) in colour, each rescaled to [0, 1]."""
     shape, starts = tuple(weight.shape), range(0, len(weight), 8)
     require(len(shape) == 4 and shape[1] == 3, f"only filters out×3×k×k have colours; got {shape}")
-    tiles = as_pictures(rescaled(weight))
+    tiles = as_images(rescaled(weight))
     rows = {f"filters {i}–{min(i + 8, len(tiles)) - 1}": tiles[i : i + 8] for i in starts}
-    return picture_rows(rows, title)
+    return image_rows(rows, title)
 
 
 def feature_maps(
     maps: Mapping[str, Tensor], image: Tensor, *, channels: int = 8, title: str
 ) -> Figure:
-    """Draw the picture (3×H×W), then for each layer its first `channels` maps.
+    """Draw the image (3×H×W), then for each layer its first `channels` maps.
 
     `maps` holds 1×C×H×W or C×H×W by layer. Each map is rescaled to its own [0, 1]: dark is its
     smallest value, bright its largest. Vectors (outputs of linear layers) are left out.
     """
-    rows = {"input": as_pictures(torch.nn.functional.interpolate(image[None], 96))}
+    rows = {"input": as_images(torch.nn.functional.interpolate(image[None], 96))}
     for name, tensor in maps.items():
         layer = tensor[0] if tensor.ndim in (2, 4) and len(tensor) == 1 else tensor
         require(layer.ndim in (1, 3), f"{name} needs 1×C×H×W or C×H×W; got {tuple(tensor.shape)}")
@@ -52,14 +52,14 @@ def feature_maps(
             enlarged = torch.nn.functional.interpolate(rescaled(layer[:channels])[None], 96)[0]
             rows[f"{name}\n{' × '.join(map(str, layer.shape))}"] = shaded(enlarged, "viridis")
     require(len(rows) > 1, "no layer gives maps of the shape 1×C×H×W or C×H×W")
-    return picture_rows(rows, title)
+    return image_rows(rows, title)
 
 
 def shape_walk(table: pd.DataFrame, *, title: str, input_shape: Shape = (3, 32, 32)) -> Figure:
     """Draw the tensor after each layer as a box, from `models.layer_table`.
 
     A box's height is proportional to the tensor's rows (a vector has one), its width to the
-    logarithm of its channels. Below: layer, shape, parameters and multiply-adds for one picture.
+    logarithm of its channels. Below: layer, shape, parameters and multiply-adds for one image.
     """
     needed = ["layer", "output shape", "parameters", "multiply_adds"]
     require(set(needed) <= set(table) and len(table), f"the table needs layers with {needed}")
@@ -148,7 +148,7 @@ def response(
     """
     require(series and all(series.values()), "there are no values to draw")
     each_look = looks(series, among)
-    figure, ax = one_panel(title, (9, 4.8))
+    figure, ax = one_panel(title, (9, 4.2))
     lost = {}
     for name, points in series.items():
         x, y = np.array(sorted(points.items()), dtype=float).T

@@ -36,8 +36,8 @@ CURVES = {
     "SimpleCNN.png": ("01_baseline", ("SimpleCNN", "corrected"), "SimpleCNN under two recipes"),
     "NotSimpleCNN.png": (
         "02_deeper_batchnorm",
-        ("SimpleCNN", "NotSimpleCNN", outline.BARE, outline.NEVER_BACK),
-        "Depth, BatchNorm, and evaluation mode never put back",
+        ("SimpleCNN", "NotSimpleCNN", outline.BARE, outline.IN_EVALUATION),
+        "Depth, BatchNorm, and a network left in evaluation mode",
     ),
     "normalisation.png": (
         "02_deeper_batchnorm",
@@ -127,7 +127,7 @@ def others() -> list[Picture]:
     for name in ("bird", "ship"):
         first = images.train.images[images.train.labels == images.classes.index(name)][0]
         title = f"{CIFAR}: an image, 32 × 32 pixels"
-        draw = partial(plots.picture, first, name, title=title)
+        draw = partial(plots.enlarged, first, name, title=title)
         found.append(Picture(f"CIFAR-10_{name}.png", draw))
     return found
 

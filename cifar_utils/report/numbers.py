@@ -39,7 +39,7 @@ RECIPES = {  # of one network: by the original's recipe, and by the final one
     "NotSimpleCNN": (("02_deeper_batchnorm", "NotSimpleCNN"), ("07_final", "FinalCNN")),
 }
 MISTAKES = {  # what shows the cost: the notebook, the right way and the mistaken one
-    "evaluation_mode": ("02_deeper_batchnorm", "NotSimpleCNN", outline.NEVER_BACK),
+    "evaluation_mode": ("02_deeper_batchnorm", "NotSimpleCNN", outline.IN_EVALUATION),
     "dropout_on": ("05_dropout", "p = 0.5", outline.NEVER_OFF),
     "augmented_test": ("06_augmentation", "crop + flip", outline.SHAKEN),
     "half": ("02_deeper_batchnorm", "SimpleCNN", outline.HALF),
@@ -169,7 +169,7 @@ def _chapter(frame: pd.DataFrame, found: Mapping[Key, Outcome], section: Section
 def _question(
     runs: pd.DataFrame, found: Mapping[Key, Outcome], notebook: str, question: Question
 ) -> dict[str, Any]:
-    """Its comparisons, those told alike together, largest first; those against expectation."""
+    """Its comparisons, those reported alike together, largest first; those against expectation."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     surprises = []
     for a, b, expected in question.pairs:
@@ -285,21 +285,21 @@ def _time(path: Path) -> dict[str, Any]:
 
 def _coverage(path: Path) -> dict[str, Any]:
     """What benchmarks/coverage.py wrote: in which share of studies an interval held the truth."""
-    told = json.loads(read_text(path))
-    shares = pd.DataFrame(told["coverage"])
+    measured = json.loads(read_text(path))
+    shares = pd.DataFrame(measured["coverage"])
     table = shares.pivot_table("held", ["magnitudes", "method"], "n", sort=False)
     chosen = shares[shares.method.str.endswith("crossed") & (shares.n >= 5)].held
     naive = shares[(shares.method == "difference: bootstrap") & (shares.n == 5)].held
     return {
-        "studies": told["studies"],
-        "images": told["images"],
+        "studies": measured["studies"],
+        "images": measured["images"],
         "seeds": list(table.columns),
         "rows": (100 * table).map("{:.1f}".format).reset_index().to_numpy().tolist(),
-        "magnitudes": told["magnitudes"],
+        "magnitudes": measured["magnitudes"],
         "least": 100 * chosen.min(),
         "most": 100 * chosen.max(),
         "naive": 100 * naive.min(),
-        "two_looks": 100 * told["two_looks"]["errors"],
+        "two_looks": 100 * measured["two_looks"]["errors"],
     }
 
 

@@ -39,7 +39,7 @@ def write(pool: tuple[Pixels, NDArray[np.int64]], test: tuple[Pixels, NDArray[np
 
 
 def as_sheet(images: Pixels) -> Pixels:
-    """Classes × images × 32 × 32 × 3 as one picture, whole rows a class."""
+    """Classes × images × 32 × 32 × 3 as one image, whole rows a class."""
     columns = min(ROW, images.shape[1])
     rows = images.reshape(-1, columns, SIDE, SIDE, 3)
     return rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * SIDE, columns * SIDE, 3)

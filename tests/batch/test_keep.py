@@ -66,7 +66,7 @@ def test_the_network_that_is_kept_is_the_one_that_was_tested(
 ) -> None:
     monkeypatch.setattr(keep, "complaint", lambda *_: "")  # it is not at full scale
     keep.publish(final, tmp_path)
-    model, record = classify.kept_network(tmp_path)
+    model, record = classify.released_network(tmp_path)
     right = training.predict(model, tiny.test, tiny).argmax(1) == tiny.test.labels
     assert right.float().mean().item() == pytest.approx(record["test"]["accuracy"])
 

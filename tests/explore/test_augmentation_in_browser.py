@@ -67,7 +67,7 @@ def test_as_it_is_all_forty_are_the_image_and_the_answer_is_pytorchs(
     assert np.abs(drawn(page) - first_of(HORSE)).max() == 0
     test = data.load("sample").test
     image = test.images[test.labels == HORSE][:1]
-    best = classify.likeliest(image, *classify.kept_network())[0]
+    best = classify.likeliest(image, *classify.released_network())[0]
     captions = page.execute_script(CAPTIONS)
     assert set(captions) == {f"{best.index[0]} {100 * best.iloc[0]:.0f} %"}
     mean = page.find_element(By.CSS_SELECTOR, ".bar.first").text
@@ -75,7 +75,7 @@ def test_as_it_is_all_forty_are_the_image_and_the_answer_is_pytorchs(
 
 
 def test_it_begins_with_what_the_network_was_trained_with(page: webdriver.Chrome) -> None:
-    recipe = classify.kept_network()[1]["recipe"]
+    recipe = classify.released_network()[1]["recipe"]
     assert recipe["augmentation"] == "crop+flip"
     sliders = ("padding", "share", "degrees", "size")
     values = [page.find_element(By.ID, name).get_property("value") for name in sliders]
@@ -139,7 +139,7 @@ def test_an_image_of_one_s_own_is_held_against_its_own_answer(
     page.find_element(By.ID, "file").send_keys(str(path))
     WebDriverWait(page, 10).until(lambda _: "as it is" in finished(page))
     assert "called horse, what FinalCNN calls the image as it is." in finished(page)
-    path.write_bytes(b"no picture")
+    path.write_bytes(b"no image")
     page.find_element(By.ID, "file").send_keys(str(path))
     message = page.find_element(By.ID, "message")
-    WebDriverWait(page, 10).until(lambda _: message.text.startswith("horse.png is not a picture"))
+    WebDriverWait(page, 10).until(lambda _: message.text.startswith("horse.png is not an image"))

@@ -41,13 +41,13 @@ def test_a_notebook_shows_a_picture_and_then_the_frame(explorer: explore.Explore
     InteractiveShell.instance()
     with capture_output() as shown:
         explorer._ipython_display_()
-    picture, frame = (output.data for output in shown.outputs)
-    assert picture["image/png"] == explorer.still and "text/html" not in picture
+    image, frame = (output.data for output in shown.outputs)
+    assert image["image/png"] == explorer.still and "text/html" not in image
     assert explorer.still.startswith(b"\x89PNG")
     held = re.search(r'srcdoc="([^"]*)"', frame["text/html"])[1]
     assert html.unescape(held) == explorer.page
     assert 'sandbox="allow-scripts"' in frame["text/html"]
-    assert "object at 0x" not in str([picture["text/plain"], frame["text/plain"], repr(explorer)])
+    assert "object at 0x" not in str([image["text/plain"], frame["text/plain"], repr(explorer)])
 
 
 def test_only_released_networks_walk() -> None:

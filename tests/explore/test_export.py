@@ -51,7 +51,7 @@ def stirred(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def test_released_network_says_the_same_of_a_thousand_images(tmp_path: Path) -> None:
-    model, record = classify.kept_network()
+    model, record = classify.released_network()
     mean, std = record["data"]["mean"], record["data"]["std"]
     images = data.load("sample").test.images
     assert len(images) == 1_000
@@ -104,7 +104,7 @@ def test_packed_weights_are_within_half_a_step(size: int) -> None:
 
 
 def test_export_is_the_same_at_every_run() -> None:
-    model, record = classify.kept_network()
+    model, record = classify.released_network()
     mean, std = record["data"]["mean"], record["data"]["std"]
     once, again = (json.dumps(export.as_json(model, mean, std, "FinalCNN")) for _ in range(2))
     assert once == again

@@ -91,7 +91,7 @@ def test_each_pixel_of_a_shrunk_square_is_the_mean_of_its_area(edge: int, tmp_pa
     expected = fine.reshape(32, edge, 32, edge, 3).mean(axis=(1, 3))
     with_alpha = np.concatenate([pixels, np.full((edge, edge, 1), 255, np.uint8)], axis=2)
     script = f"return Array.from(shrunk(Uint8ClampedArray.from(given), {edge}));"
-    made = in_node.call(tmp_path, "picture.mjs", "shrunk", script, with_alpha.ravel().tolist())
+    made = in_node.call(tmp_path, "image.mjs", "shrunk", script, with_alpha.ravel().tolist())
     made = np.reshape(made, (32, 32, 3))
     assert np.abs(made - expected).max() < 0.501
     if edge % 32 == 0:

@@ -45,7 +45,7 @@ def walk(looking: webdriver.Chrome, pages: dict[str, str]) -> webdriver.Chrome:
 
 def shares_of(image: Tensor) -> np.ndarray:
     """What PyTorch says of a uint8 image 3×32×32."""
-    series = classify.likeliest(image[None], *classify.kept_network(), count=10)[0]
+    series = classify.likeliest(image[None], *classify.released_network(), count=10)[0]
     return series[list(data.CLASSES)].to_numpy()
 
 
@@ -62,7 +62,7 @@ def wait_for(walk: webdriver.Chrome, condition: str) -> None:
 
 
 def photograph(folder: Path) -> Path:
-    """A wide picture whose middle square a box shrinks without a remainder."""
+    """A wide image whose middle square a box shrinks without a remainder."""
     pixels = np.random.default_rng(3).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     path = folder / "mine.png"
     Image.fromarray(pixels.repeat(16, axis=0).repeat(16, axis=1)).save(path)
@@ -99,7 +99,7 @@ def test_an_image_of_one_s_own(way: str, walk: webdriver.Chrome, tmp_path: Path)
         walk.execute_script(HAND_OVER, way, path.name, "image/png", content)
     pressed = "document.querySelectorAll('#thumbs [aria-pressed=true]').length"
     wait_for(walk, f"{pressed} === 0")
-    expected = classify.read_picture(path)
+    expected = classify.read_image(path)
     assert np.abs(pixels_shown(walk) - expected.permute(1, 2, 0).numpy().astype(int)).max() <= 1
     np.testing.assert_allclose(walk.execute_script(SHARES), shares_of(expected), atol=0.02)
     assert message(walk) == ""
@@ -119,7 +119,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     ("name", "content"),
     [
         ("broken.png", b"\x89PNG\r\n\x1a\n and no more"),
-        ("notes.txt", b"not a picture"),
+        ("notes.txt", b"not an image"),
         ("empty.jpg", b""),
         ("huge.png", png_that_claims(100_000, 100_000)),
     ],
@@ -132,7 +132,7 @@ def test_what_is_no_image_gets_one_sentence(
     encoded = base64.b64encode(content).decode()
     walk.execute_script(HAND_OVER, "drop", name, "image/png", encoded)
     wait_for(walk, "document.querySelector('#message').textContent !== ''")
-    assert message(walk).startswith(f"{name} is not a picture that this browser can read")
+    assert message(walk).startswith(f"{name} is not an image that this browser can read")
     assert message(walk).count(".") == name.count(".") + 1
     assert np.array_equal(pixels_shown(walk), before)
     walk.find_element(By.CSS_SELECTOR, "#thumbs button").click()
@@ -169,7 +169,7 @@ def test_arrow_keys_walk_from_unit_to_unit(walk: webdriver.Chrome) -> None:
 
 
 def test_a_clicked_unit_has_pytorchs_number(walk: webdriver.Chrome) -> None:
-    model, record = classify.kept_network()
+    model, record = classify.released_network()
     image = data.load("sample").test.images[:1]
     inputs = data.normalise(image, record["data"]["mean"], record["data"]["std"])
     maps = models.feature_maps(model, inputs)

@@ -10,18 +10,18 @@ from cifar_utils import plots
 
 
 def test_samples_show_the_first_pictures_of_each_class() -> None:
-    pictures = split([1, 0, 1, 2, 0, 2, 1])
-    (ax,) = plots.samples(pictures, CLASSES, per_class=2, title="samples").axes
+    images = split([1, 0, 1, 2, 0, 2, 1])
+    (ax,) = plots.samples(images, CLASSES, per_class=2, title="samples").axes
     canvas = ax.images[0].get_array()
     for row, numbers in enumerate([(1, 4), (0, 2), (3, 5)]):
         for column, number in enumerate(numbers):
             tile = canvas[9 * row : 9 * row + 8, 9 * column : 9 * column + 8]
-            assert np.allclose(tile, pictures.images[number].permute(1, 2, 0) / 255)
+            assert np.allclose(tile, images.images[number].permute(1, 2, 0) / 255)
 
 
 def test_picture_shows_its_pixels() -> None:
     image = split([0]).images[0]
-    (ax,) = plots.picture(image, "cat", title="one").axes
+    (ax,) = plots.enlarged(image, "cat", title="one").axes
     assert np.allclose(ax.images[0].get_array(), image.permute(1, 2, 0) / 255)
     assert ax.get_title() == "cat"
 
@@ -31,8 +31,8 @@ def test_augmentations_show_every_draw_in_its_row() -> None:
     rows = {"none": images, "flip": images.flip(3)}
     (ax,) = plots.augmentations(rows, title="draws").axes
     canvas = ax.images[0].get_array()
-    for row, pictures in enumerate(rows.values()):
-        for column, image in enumerate(pictures):
+    for row, images in enumerate(rows.values()):
+        for column, image in enumerate(images):
             tile = canvas[9 * row : 9 * row + 8, 9 * column : 9 * column + 8]
             assert np.allclose(tile, image.permute(1, 2, 0) / 255)
 
@@ -52,14 +52,14 @@ def test_mistakes_show_the_surest_first_and_no_right_answer() -> None:
 
 def test_mistakes_say_when_there_is_none() -> None:
     figure = plots.mistakes(torch.zeros(1, 3, 4, 4), [0], [[1, 0, 0]], CLASSES, title="mistakes")
-    assert figure.get_suptitle() == "mistakes\nno mistake among 1 pictures"
+    assert figure.get_suptitle() == "mistakes\nno mistake among 1 images"
     assert not any(ax.images for ax in figure.axes)
 
 
 def test_saliency_draws_pictures_above_strengths() -> None:
     images, strengths = torch.zeros(2, 3, 8, 8), torch.rand(2, 8, 8)
     (ax,) = plots.saliency(images, strengths, title="strengths").axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["picture", "strength"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["image", "strength"]
     canvas = ax.images[0].get_array()
     assert (canvas[:8, :8] == 0).all() and canvas[-8:, :8].std() > 0
 
@@ -74,10 +74,10 @@ def test_saliency_refuses_strengths_of_another_size() -> None:
     [
         (plots.mistakes, [torch.zeros(1, 3, 4, 4), [0], [[0.5, 0.5]], CLASSES], "must be"),
         (plots.mistakes, [torch.zeros(1, 3, 4, 4), [0], [[9.0, -1.0, 0]], CLASSES], "softmax"),
-        (plots.augmentations, [{}], "no pictures to draw"),
-        (plots.augmentations, [{"a": torch.zeros(2, 1, 4, 4)}], "pictures are N×3×H×W"),
-        (plots.picture, [torch.full((3, 4, 4), 2.0), "cat"], r"uint8 or floats in \[0, 1\]"),
-        (plots.picture, [torch.full((3, 4, 4), torch.nan), "cat"], "uint8 or floats"),
+        (plots.augmentations, [{}], "no images to draw"),
+        (plots.augmentations, [{"a": torch.zeros(2, 1, 4, 4)}], "images are N×3×H×W"),
+        (plots.enlarged, [torch.full((3, 4, 4), 2.0), "cat"], r"uint8 or floats in \[0, 1\]"),
+        (plots.enlarged, [torch.full((3, 4, 4), torch.nan), "cat"], "uint8 or floats"),
     ],
 )
 def test_bad_input_is_refused(draw: Callable[..., Figure], arguments: list, message: str) -> None:

@@ -34,7 +34,7 @@ PLOTTED: dict[str, Callable[..., Figure]] = {
         [[5, 1, 0], [2, 7, 3], [0, 4, 9]], CLASSES, title=TITLE
     ),
     "comparison": lambda: plots.comparison(runs(plain=[0.5, 0.6], wide=[0.7, 0.8]), title=TITLE),
-    "picture": lambda: plots.picture(NOISE.images[0], "cat", title=TITLE),
+    "enlarged": lambda: plots.enlarged(NOISE.images[0], "cat", title=TITLE),
     "descent_paths": lambda: plots.descent_paths(bowl, PATHS, title=TITLE, **LIMITS),
     "loss_against_step": lambda: plots.loss_against_step({"sgd": [3.0, 2.0, 1.0]}, title=TITLE),
 }
@@ -147,7 +147,7 @@ def ravine(w0: np.ndarray, w1: np.ndarray) -> np.ndarray:
 
 STUDY: dict[str, Callable[..., Figure]] = {
     "samples": partial(plots.samples, SPLIT, data.CLASSES, per_class=4),
-    "picture": partial(plots.picture, SPLIT.images[0], "automobile"),
+    "enlarged": partial(plots.enlarged, SPLIT.images[0], "automobile"),
     "augmentations": partial(plots.augmentations, {"crop+flip+rotation": SPLIT.images[:8]}),
     "learning_curves": partial(plots.learning_curves, seeds_that_break_off()),
     "confusion_matrix": partial(plots.confusion_matrix, np.full((10, 10), 4500), data.CLASSES),

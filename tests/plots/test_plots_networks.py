@@ -123,7 +123,7 @@ def test_response_refuses_what_it_cannot_draw(series: dict, among: str, message:
     ("draw", "arguments", "message"),
     [
         (plots.filters, [torch.zeros(4, 6, 3, 3)], "only filters out×3×k×k have colours"),
-        (plots.filters, [torch.zeros(0, 3, 3, 3)], "no pictures to draw"),
+        (plots.filters, [torch.zeros(0, 3, 3, 3)], "no images to draw"),
         (plots.feature_maps, [{}, torch.zeros(3, 4, 4)], "no layer gives maps"),
         (plots.feature_maps, [{"a": torch.zeros(2, 3, 4, 4)}, torch.zeros(3, 4, 4)], "a needs 1×C"),
         (plots.shape_walk, [pd.DataFrame({"layer": ["Conv2d-1"]})], "the table needs layers"),

@@ -69,10 +69,10 @@ def test_a_name_keeps_its_colour_whatever_follows() -> None:
 
 
 def test_a_long_title_is_wrapped() -> None:
-    title = plots.picture(torch.zeros(3, 4, 4), "cat", title="word " * 30).get_suptitle()
+    title = plots.enlarged(torch.zeros(3, 4, 4), "cat", title="word " * 30).get_suptitle()
     assert title.count("word") == 30 and max(map(len, title.splitlines())) <= 45
-    title = "word " * 6 + "word (45,000 images, n = 3)"
-    lines = plots.picture(torch.zeros(3, 4, 4), "cat", title=title).get_suptitle().splitlines()
+    title = "word " * 4 + "word (45,000 images, n = 3)"
+    lines = plots.enlarged(torch.zeros(3, 4, 4), "cat", title=title).get_suptitle().splitlines()
     assert lines[-1] == "(45,000 images, n = 3)" and len(lines) == 2
 
 

@@ -110,7 +110,7 @@ def test_an_image_of_one_s_own_is_named_or_refused_in_a_sentence(
     path: Path, small: data.Data, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (cell,) = (cell for cell in code_cells(path) if "my_image = " in cell.source)
-    words = ("in_words", "kept_network", "likeliest", "read_picture")
+    words = ("in_words", "released_network", "likeliest", "read_image")
     known = {"classify": classify, "images": small, "plots": plots, "plt": plt}
     known |= {name: getattr(classify, name) for name in words}
     Image.fromarray(small.test.images[5].permute(1, 2, 0).numpy()).save(tmp_path / "mine.png")
@@ -121,11 +121,11 @@ def test_an_image_of_one_s_own_is_named_or_refused_in_a_sentence(
         exec(cell.source.replace('my_image = ""', f"my_image = {given}"), dict(known))
         titles[name] = [plt.figure(k).axes[0].get_title() for k in plt.get_fignums()]
         plt.close("all")
-    (best,) = classify.likeliest(small.test.images[5:6], *classify.kept_network())
+    (best,) = classify.likeliest(small.test.images[5:6], *classify.released_network())
     assert titles["mine.png"] == [classify.in_words(best)] and len(titles[""]) == 1
     assert titles["text.jpg"] == titles["none.jpg"] == []
     sentences = capsys.readouterr().out.splitlines()
-    assert len(sentences) == 2 and "text.jpg is not a picture in one of" in sentences[0]
+    assert len(sentences) == 2 and "text.jpg is not an image in one of" in sentences[0]
     assert sentences[1] == f"{tmp_path}/none.jpg is not there"
 
 

@@ -70,23 +70,23 @@ def metadata(site: Path) -> Message:
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("outside") / "picture.png"
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("outside") / "image.png"
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     return path
 
 
 @pytest.fixture(scope="module")
-def said(site: Path, picture: Path) -> str:
+def said(site: Path, image: Path) -> str:
     """What the command line says in a folder outside the checkout, to several calls."""
     unset = ("CIFAR_ROOT", "MPLBACKEND")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     own = " ".join(f"{number:03}.png" for number in range(0, 1000, 25))
-    lines = (f"predict {picture.name}", f"predict {own}", "--help", *OF_THE_CHECKOUT)
+    lines = (f"predict {image.name}", f"predict {own}", "--help", *OF_THE_CHECKOUT)
     done = subprocess.run(
         [sys.executable, "-c", CALLS, *lines],
-        cwd=picture.parent,
+        cwd=image.parent,
         env=environment | {"PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
@@ -161,11 +161,11 @@ def test_all_that_is_required_is_pinned_and_locked(metadata: Message) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|^[./~]", lock, re.MULTILINE)
 
 
-def test_it_names_a_picture_outside_the_checkout(site: Path, picture: Path, said: str) -> None:
+def test_it_names_a_picture_outside_the_checkout(site: Path, image: Path, said: str) -> None:
     assert f"\n{site / 'cifar_utils' / '__init__.py'}\n" in said
-    model, record = classify.kept_network()
-    (best,) = classify.likeliest(classify.read_picture(picture)[None], model, record)
-    assert said.startswith(f"{picture.name}: {classify.in_words(best)}\nexit code 0\n000.png:")
+    model, record = classify.released_network()
+    (best,) = classify.likeliest(classify.read_image(image)[None], model, record)
+    assert said.startswith(f"{image.name}: {classify.in_words(best)}\nexit code 0\n000.png:")
 
 
 def test_a_notebook_finds_the_evidence_in_it(said: str) -> None:

@@ -192,7 +192,7 @@ def six_views(views: Tensor, chances: Sequence[float]) -> Figure:
 def worth(found: Mapping[str, Comparison]) -> Figure:
     """What each choice is worth: the paired difference with its 95 % interval, in points."""
     require(found, "there is no comparison to draw")
-    figure, ax = plt.subplots(figsize=(WIDTH, 0.42 * len(found) + 0.9), layout="constrained")
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.38 * len(found) + 0.9), layout="constrained")
     looks = {HIGHER: (BLUE, "^"), LOWER: (RED, "v"), EQUIVALENT: (GREEN, "s")}
     for row, each in enumerate(found.values()):
         middle, low, high = (100 * value for value in (each.difference, each.low, each.high))

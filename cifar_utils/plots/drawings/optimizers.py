@@ -51,7 +51,7 @@ def learning_rates(curvature: float, start: float, lrs: Mapping[str, float], ste
     """
     require(curvature > 0, f"the curvature must be above 0, not {curvature}")
     require(lrs and steps > 0, "need a learning rate and a step")
-    figure = plt.figure(figsize=(WIDTH, 4.2), layout="constrained")
+    figure = plt.figure(figsize=(WIDTH, 3.8), layout="constrained")
     grid = figure.add_gridspec(2, len(lrs), height_ratios=(3.2, 1))
     reach = 1.25 * abs(start)
     w = np.linspace(-reach, reach, 81)
@@ -92,7 +92,7 @@ def _rate_axis(ax: Axes, curvature: float, lrs: Mapping[str, float]) -> None:
 def example_gradients(each: np.ndarray) -> Figure:
     """The steps −gradient of single examples (N×2) from one point, and in bold their mean."""
     require(each.ndim == 2 and each.shape[1] == 2, f"gradients must be N×2, not {each.shape}")
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.3), layout="constrained")
     for gradient in each:
         arrow(ax, (0, 0), (-gradient[0], -gradient[1]), colour="#b9c7d6", width=1)
     mean = -each.mean(0)

@@ -1,4 +1,4 @@
-"""Pictures as people have them, made one plain square each.
+"""Images as people have them, made one plain square each.
 
 Whatever Pillow may raise or warn of stays in here: there is a square, or a sentence why not.
 """
@@ -26,9 +26,9 @@ FORMATS = tuple(kind for kind in (
     "PCX", "PNG", "PPM", "PSD", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM",
 ) if kind in Image.OPEN)  # fmt: skip
 AVIF_BEGINS = (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")  # from its fifth byte on
-PIXELS = 2**28  # the most that a picture may have: 1 GiB at Pillow's 4 bytes a pixel
+PIXELS = 2**28  # the most that an image may have: 1 GiB at Pillow's 4 bytes a pixel
 BYTES = 2**30  # the most that is taken from a pipe
-ENOUGH = 1024  # pixels a side from which a picture is shrunk to a network's input
+ENOUGH = 1024  # pixels a side from which an image is shrunk to a network's input
 STRIP = 2**22  # pixels that are converted at a time
 BACKGROUND = (125, 123, 114)  # behind transparency: CIFAR-10's mean colour, near 0 to a network
 COLOURS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -37,11 +37,11 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go
 
 
 class Unreadable(ValueError):
-    """A picture can't be read; the sentence names it and says why."""
+    """An image can't be read; the sentence names it and says why."""
 
 
 def middle_square(path: str | Path, side: int) -> Image.Image:
-    """The middle square of a picture, upright, shrunk to `side` pixels: RGB. "-": standard input.
+    """The middle square of an image, upright, shrunk to `side` pixels: RGB. "-": standard input.
 
     What is transparent shows BACKGROUND, whatever colours are hidden there; pixels of 16 bits are
     scaled to 8; of several frames or pages the first counts.
@@ -52,14 +52,14 @@ def middle_square(path: str | Path, side: int) -> Image.Image:
     name = shown(path)
     with _opened(path, name) as stream, _pillow_contained():
         try:
-            with Image.open(stream, formats=FORMATS) as picture:
-                upright = _upright(_plain_square(picture, name), picture)
+            with Image.open(stream, formats=FORMATS) as image:
+                upright = _upright(_plain_square(image, name), image)
                 return ImageOps.fit(upright, (side, side), Image.Resampling.BOX)
         except Unreadable:
             raise
         except UnidentifiedImageError as error:
             raise Unreadable(
-                f"{name} is not a picture in one of the formats {', '.join(FORMATS)}, or is damaged"
+                f"{name} is not an image in one of the formats {', '.join(FORMATS)}, or is damaged"
             ) from error
         except Image.DecompressionBombError as error:
             raise Unreadable(
@@ -67,7 +67,7 @@ def middle_square(path: str | Path, side: int) -> Image.Image:
                 "make it smaller first"
             ) from error
         except Exception as error:  # of a damaged file Pillow raises nearly anything
-            raise Unreadable(f"{name} is not a picture that can be decoded: damaged") from error
+            raise Unreadable(f"{name} is not an image that can be decoded: damaged") from error
 
 
 def shown(path: str | Path) -> str:
@@ -77,7 +77,7 @@ def shown(path: str | Path) -> str:
 
 
 def suffixes() -> set[str]:
-    """How the names of picture files end: ".jpg", …"""
+    """How the names of image files end: ".jpg", …"""
     known = (*FORMATS, "MPO")  # several JPEGs in one file, of which Pillow opens the first
     return {end for end, kind in Image.registered_extensions().items() if kind in known}
 
@@ -147,31 +147,31 @@ def _silent_libraries() -> Iterator[None]:
         os.close(kept)
 
 
-def _plain_square(picture: ImageFile, name: str) -> Image.Image:
+def _plain_square(image: ImageFile, name: str) -> Image.Image:
     """The middle square as RGB, at most 2·ENOUGH pixels a side; one more where the middle is half.
 
-    Strip by strip, so that beside the decoded picture little memory is needed.
+    Strip by strip, so that beside the decoded image little memory is needed.
     """
-    picture.draft(None, (ENOUGH, ENOUGH))  # a JPEG's decoder can shrink as it decodes
-    _scale_transparent_colour(picture)
-    picture.load()
-    white = _white(picture, name)
-    left, top = ((edge - min(picture.size)) // 2 for edge in picture.size)
-    right, bottom = picture.width - left, picture.height - top
-    factor = max(1, min(picture.size) // ENOUGH)
+    image.draft(None, (ENOUGH, ENOUGH))  # a JPEG's decoder can shrink as it decodes
+    _scale_transparent_colour(image)
+    image.load()
+    white = _white(image, name)
+    left, top = ((edge - min(image.size)) // 2 for edge in image.size)
+    right, bottom = image.width - left, image.height - top
+    factor = max(1, min(image.size) // ENOUGH)
     rows = factor * max(1, STRIP // (factor * (right - left)))
     size = (-(-(right - left) // factor), -(-(bottom - top) // factor))  # rounded up
     square = Image.new("RGB", size)
     for y in range(top, bottom, rows):
-        strip = picture.crop((left, y, right, min(y + rows, bottom)))
+        strip = image.crop((left, y, right, min(y + rows, bottom)))
         plain = _on_background(_scaled(strip, white) if white else strip)
         square.paste(plain.reduce(factor), (0, (y - top) // factor))
     return square
 
 
-def _upright(square: Image.Image, picture: Image.Image) -> Image.Image:
+def _upright(square: Image.Image, image: Image.Image) -> Image.Image:
     """Turned as its EXIF block says; a block that does not read is as good as none."""
-    square.info = dict(picture.info)
+    square.info = dict(image.info)
     try:
         return ImageOps.exif_transpose(square)
     except Exception:
@@ -185,23 +185,23 @@ def _on_background(strip: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, strip.convert("RGBA")).convert("RGB")
 
 
-def _white(picture: ImageFile, name: str) -> int:
+def _white(image: ImageFile, name: str) -> int:
     """The value of white where a pixel has more than 8 bits (negative where that is black); or 0.
 
     Raises:
         Unreadable: nothing says which value is white.
     """
-    tags = getattr(picture, "tag_v2", {})
-    if picture.mode in COLOURS:
+    tags = getattr(image, "tag_v2", {})
+    if image.mode in COLOURS:
         return 0
-    if picture.mode.startswith("I;16"):
+    if image.mode.startswith("I;16"):
         bits = int(tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0])
         white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
         return (1 - (1 << bits)) if white_is_zero else ((1 << bits) - 1)
-    if picture.mode == "I" and picture.format == "PPM":
+    if image.mode == "I" and image.format == "PPM":
         return 65535  # Pillow scales a PGM's own maximum to it
     kinds = {"I": "32-bit integers", "F": "floating-point numbers"}
-    kind = kinds.get(picture.mode, f"of the kind {picture.mode}")
+    kind = kinds.get(image.mode, f"of the kind {image.mode}")
     raise Unreadable(
         f"{name} has pixels that are {kind}, and nothing says which value is white; save it with "
         "8 or 16 bits a channel"
@@ -219,11 +219,11 @@ def _scaled(strip: Image.Image, white: int) -> Image.Image:
     return grey
 
 
-def _scale_transparent_colour(picture: ImageFile) -> None:
+def _scale_transparent_colour(image: ImageFile) -> None:
     """A PNG names its transparent colour in its own depth; Pillow's pixels have 8 bits."""
-    colour = picture.info.get("transparency")
-    raw = picture.tile[0].args if picture.tile else None
+    colour = image.info.get("transparency")
+    raw = image.tile[0].args if image.tile else None
     if raw in ("L;2", "L;4"):
-        picture.info["transparency"] = colour and colour * {"L;2": 85, "L;4": 17}[raw]
+        image.info["transparency"] = colour and colour * {"L;2": 85, "L;4": 17}[raw]
     elif raw == "RGB;16B" and colour:
-        picture.info["transparency"] = tuple(channel >> 8 for channel in colour)
+        image.info["transparency"] = tuple(channel >> 8 for channel in colour)

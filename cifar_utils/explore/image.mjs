@@ -1,9 +1,9 @@
-// Pictures as people have them, made the 32 × 32 pixels that a network sees.
+// Images as people have them, made the 32 × 32 pixels that a network sees.
 
 export const SIDE = 32;
 const BACKGROUND = "rgb(125, 123, 114)"; // behind transparency: CIFAR-10's mean colour
 const BYTES = 64e6; // the largest file that is opened
-const ENOUGH = 1024; // pixels a side from which a picture is shrunk
+const ENOUGH = 1024; // pixels a side from which an image is shrunk
 
 /** Red, green and blue of each of the 32 × 32 pixels, from base64. */
 export function pixelsFrom(base64) {
@@ -22,11 +22,11 @@ export function paint(canvas, pixels) {
 }
 
 /**
- * The middle square of a file's picture, shrunk to 32 × 32: each pixel the mean of its area.
+ * The middle square of a file's image, shrunk to 32 × 32: each pixel the mean of its area.
  *
  * Throws an Error whose message is one sentence for the reader.
  */
-export async function readPicture(file) {
+export async function readImage(file) {
   const name = file.name || "What was pasted";
   if (file.size > BYTES) {
     const megabytes = Math.round(file.size / 1e6);
@@ -36,7 +36,7 @@ export async function readPicture(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Error(`${name} is not a picture that this browser can read, or is too large for it.`);
+    throw new Error(`${name} is not an image that this browser can read, or is too large for it.`);
   }
   const edge = Math.min(bitmap.width, bitmap.height);
   const small = Math.min(edge, ENOUGH);
@@ -102,8 +102,8 @@ export function takeFiles(input, take) {
 }
 
 /** A row of buttons, one a photograph; `choose` gets its place. */
-export function thumbnails(box, pictures, choose) {
-  pictures.forEach(({ name, pixels }, place) => {
+export function thumbnails(box, images, choose) {
+  images.forEach(({ name, pixels }, place) => {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = SIDE;
     paint(canvas, pixels);

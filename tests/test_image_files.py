@@ -1,4 +1,4 @@
-"""Pictures that people have: transparent, deep, turned, large."""
+"""Images that people have: transparent, deep, turned, large."""
 
 import struct
 import zlib
@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from cifar_utils import pictures
-from cifar_utils.classify import read_picture
+from cifar_utils import image_files
+from cifar_utils.classify import read_image
 
 
 def middle(alpha: int = 255, hidden: int = 0, bands: int = 4) -> np.ndarray:
@@ -37,9 +37,9 @@ def test_what_transparency_hides_changes_nothing(bands: int, ending: str, tmp_pa
         path = tmp_path / f"{len(seen)}.{ending}"
         exact = {"lossless": True, "exact": True} if ending == "webp" else {}
         Image.fromarray(pixels).save(path, **exact)
-        seen.append(read_picture(path))
+        seen.append(read_image(path))
     assert torch.equal(seen[0], seen[1]) and torch.equal(seen[0], seen[2])
-    assert tuple(seen[0][:, 0, 0].tolist()) == pictures.BACKGROUND
+    assert tuple(seen[0][:, 0, 0].tolist()) == image_files.BACKGROUND
     assert seen[0][:, 16, 16].tolist() == ([200, 100, 40] if bands == 4 else [40] * 3)
 
 
@@ -52,16 +52,16 @@ def test_transparency_is_laid_on_the_background_before_the_picture_is_shrunk(
         pixels[:, ::2] = (200, 100, 40, 255)
         pixels[:, 1::2, 3] = 0
         Image.fromarray(pixels).save(tmp_path / "stripes.png")
-        seen.append(read_picture(tmp_path / "stripes.png"))
+        seen.append(read_image(tmp_path / "stripes.png"))
     assert torch.equal(*seen)
-    halfway = (torch.tensor(pictures.BACKGROUND) + torch.tensor([200, 100, 40])) / 2
+    halfway = (torch.tensor(image_files.BACKGROUND) + torch.tensor([200, 100, 40])) / 2
     assert (seen[0] - halfway[:, None, None]).abs().max() <= 1
 
 
 def test_half_transparent_is_half_background(tmp_path: Path) -> None:
     Image.fromarray(middle(alpha=128)).save(tmp_path / "half.png")
-    expected = (torch.tensor(pictures.BACKGROUND) + torch.tensor([200, 100, 40])) / 2
-    assert (read_picture(tmp_path / "half.png")[:, 16, 16] - expected).abs().max() <= 1
+    expected = (torch.tensor(image_files.BACKGROUND) + torch.tensor([200, 100, 40])) / 2
+    assert (read_image(tmp_path / "half.png")[:, 16, 16] - expected).abs().max() <= 1
 
 
 @pytest.mark.parametrize("ending", ["png", "gif"])
@@ -73,14 +73,14 @@ def test_transparent_entries_of_a_palette(
         transparent = 1  # all that a GIF can say
     seen = []
     for hidden in (0, 255):
-        picture = Image.new("P", (32, 32))
-        picture.putdata([0, 1] * 512)
-        picture.putpalette([200, 100, 40, hidden, hidden, hidden, 1, 2, 3])
-        picture.save(tmp_path / f"p.{ending}", transparency=transparent)
-        seen.append(read_picture(tmp_path / f"p.{ending}"))
+        image = Image.new("P", (32, 32))
+        image.putdata([0, 1] * 512)
+        image.putpalette([200, 100, 40, hidden, hidden, hidden, 1, 2, 3])
+        image.save(tmp_path / f"p.{ending}", transparency=transparent)
+        seen.append(read_image(tmp_path / f"p.{ending}"))
     assert torch.equal(*seen)
     assert seen[0][:, 0, 0].tolist() == [200, 100, 40]
-    assert tuple(seen[0][:, 0, 1].tolist()) == pictures.BACKGROUND
+    assert tuple(seen[0][:, 0, 1].tolist()) == image_files.BACKGROUND
 
 
 def png(pixels: bytes, bits: int, colour_type: int, transparent: bytes) -> bytes:
@@ -122,10 +122,10 @@ def test_the_transparent_colour_of_a_png_of_any_depth(
     row = bits * channels * 32 // 8
     pixels = (b"\x55" if pair is None else b"\x33" if bits == 2 else pair) * 32 * row
     (tmp_path / "one.png").write_bytes(png(pixels[: 32 * row], bits, colour_type, transparent))
-    with Image.open(tmp_path / "one.png") as picture:
-        assert isinstance(picture, PngImageFile) and "transparency" in picture.info
-    columns = read_picture(tmp_path / "one.png")[:, 0]
-    assert {tuple(colour) for colour in columns.T.tolist()} == {(seen,) * 3, pictures.BACKGROUND}
+    with Image.open(tmp_path / "one.png") as image:
+        assert isinstance(image, PngImageFile) and "transparency" in image.info
+    columns = read_image(tmp_path / "one.png")[:, 0]
+    assert {tuple(colour) for colour in columns.T.tolist()} == {(seen,) * 3, image_files.BACKGROUND}
 
 
 DEEP = (np.arange(1024).reshape(32, 32) * 64).astype("uint16")
@@ -135,23 +135,23 @@ AS_BYTES = torch.from_numpy(np.round(DEEP / 257).astype(np.uint8)).expand(3, -1,
 @pytest.mark.parametrize("ending", ["png", "tiff", "pgm", "jp2"])
 def test_sixteen_bits_are_scaled_to_eight(ending: str, tmp_path: Path) -> None:
     Image.fromarray(DEEP).save(tmp_path / f"deep.{ending}")
-    seen = read_picture(tmp_path / f"deep.{ending}")
+    seen = read_image(tmp_path / f"deep.{ending}")
     assert torch.equal(seen, AS_BYTES) and 127 < seen.float().mean() < 128
 
 
 def test_a_deep_picture_shrinks_to_what_its_eight_bits_shrink_to(tmp_path: Path) -> None:
     large = np.kron(DEEP, np.ones((3, 3), np.uint16))
     Image.fromarray(large).save(tmp_path / "deep.png")
-    assert torch.equal(read_picture(tmp_path / "deep.png"), AS_BYTES)
+    assert torch.equal(read_image(tmp_path / "deep.png"), AS_BYTES)
 
 
 def test_big_endian_and_white_is_zero_tiffs(tmp_path: Path) -> None:
     Image.frombytes("I;16B", (32, 32), DEEP.astype(">u2").tobytes()).save(tmp_path / "big.tif")
-    assert torch.equal(read_picture(tmp_path / "big.tif"), AS_BYTES)
+    assert torch.equal(read_image(tmp_path / "big.tif"), AS_BYTES)
     Image.fromarray(65535 - DEEP).save(tmp_path / "zero.tif", tiffinfo={262: 0})
-    with Image.open(tmp_path / "zero.tif") as picture:
-        assert picture.tag_v2[262] == 0
-    assert torch.equal(read_picture(tmp_path / "zero.tif"), AS_BYTES)
+    with Image.open(tmp_path / "zero.tif") as image:
+        assert image.tag_v2[262] == 0
+    assert torch.equal(read_image(tmp_path / "zero.tif"), AS_BYTES)
 
 
 @pytest.mark.parametrize("most", [300, 1023, 65535])
@@ -159,7 +159,7 @@ def test_a_pgm_has_a_maximum_of_its_own(most: int, tmp_path: Path) -> None:
     values = np.linspace(0, most, 1024).astype(">u2").reshape(32, 32)
     (tmp_path / "one.pgm").write_bytes(b"P5 32 32 %d\n" % most + values.tobytes())
     expected = torch.from_numpy(np.round(255 / most * values.astype(float)).astype(np.uint8))
-    seen = read_picture(tmp_path / "one.pgm")
+    seen = read_image(tmp_path / "one.pgm")
     assert (seen.int() - expected.int()).abs().max() <= 1
 
 
@@ -171,23 +171,23 @@ def test_pixels_without_a_known_white_are_refused_by_name(
     with pytest.raises(
         ValueError, match=rf"deep\.tiff has pixels that are {words}.* save it with 8"
     ):
-        read_picture(tmp_path / "deep.tiff")
+        read_image(tmp_path / "deep.tiff")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV", "LAB"])
 def test_other_kinds_of_pixels(mode: str, tmp_path: Path) -> None:
     flat = Image.new("RGB", (40, 32), (255, 255, 255))
-    picture = Image.new("LAB", flat.size) if mode == "LAB" else flat.convert(mode)
+    image = Image.new("LAB", flat.size) if mode == "LAB" else flat.convert(mode)
     path = tmp_path / ("one.jpg" if mode == "YCbCr" else "one.tif")
     if mode == "HSV":
-        pytest.raises(OSError, picture.save, path)  # no format holds it
+        pytest.raises(OSError, image.save, path)  # no format holds it
     elif mode == "LAB":
-        picture.save(path)
+        image.save(path)
         with pytest.raises(ValueError, match="one.tif has pixels that are of the kind LAB"):
-            read_picture(path)
+            read_image(path)
     else:
-        picture.save(path)
-        assert read_picture(path).unique().tolist() == [255]
+        image.save(path)
+        assert read_image(path).unique().tolist() == [255]
 
 
 @pytest.mark.parametrize("size", [(45, 32), (64, 64), (33, 100)])
@@ -202,8 +202,8 @@ def test_a_picture_is_turned_as_its_camera_says(
     exif[0x0112] = 6
     upright.save(tmp_path / f"plain.{ending}", **fast)
     upright.save(tmp_path / f"turned.{ending}", **fast, exif=exif)
-    with Image.open(tmp_path / f"plain.{ending}") as picture:
-        picture.convert("RGB").transpose(Image.Transpose.ROTATE_270).save(tmp_path / "by-hand.png")
-    seen, expected = map(read_picture, (tmp_path / f"turned.{ending}", tmp_path / "by-hand.png"))
+    with Image.open(tmp_path / f"plain.{ending}") as image:
+        image.convert("RGB").transpose(Image.Transpose.ROTATE_270).save(tmp_path / "by-hand.png")
+    seen, expected = map(read_image, (tmp_path / f"turned.{ending}", tmp_path / "by-hand.png"))
     assert torch.equal(seen, expected)
-    assert not torch.equal(seen, read_picture(tmp_path / f"plain.{ending}"))
+    assert not torch.equal(seen, read_image(tmp_path / f"plain.{ending}"))
