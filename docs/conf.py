@@ -29,8 +29,8 @@ templates_path = ["_templates"]
 # Notebooks: shown as they were committed.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_code_prompt_show = "Show the solution"
-nb_code_prompt_hide = "Hide the solution"
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 html_math_renderer = "mathml"

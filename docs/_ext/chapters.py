@@ -55,9 +55,11 @@ def chapter(path: Path) -> str:
 def prepare(cell: NotebookNode) -> None:
     """Add what MyST-NB reads in a cell's metadata."""
     tags = cell.metadata.get("tags", [])
+    shown = cell.metadata.setdefault("mystnb", {"image": {"alt": FIGURE}})
     if "solution" in tags:
         cell.metadata["tags"] = [*tags, "hide-cell"]
-    cell.metadata.setdefault("mystnb", {"image": {"alt": FIGURE}})
+        shown["code_prompt_show"] = "Show the solution"
+        shown["code_prompt_hide"] = "Hide the solution"
 
 
 def redirect(app: Sphinx, page: str, content: list[str]) -> None:

@@ -219,8 +219,9 @@ def test_page_has_all_of_its_notebook(path: Path, pages: dict[str, dict[str, Any
     assert len(page["figures"]) == figures > 0
     assert all(drawn and alt for drawn, alt in page["figures"])
     assert page["tables"] == html.count("<table")
-    solutions = [cell.source for cell in code if "solution" in cell.metadata.get("tags", [])]
-    assert page["folded"] == [source.strip() for source in solutions]
+    folded = {"solution", "hide-input"}
+    hidden = [cell.source for cell in code if folded & set(cell.metadata.get("tags", []))]
+    assert page["folded"] == [source.strip() for source in hidden]
 
 
 @pytest.mark.browser
