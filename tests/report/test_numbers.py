@@ -101,6 +101,18 @@ def test_time_to_the_claim_is_told_with_how_many_reach_it(tmp_path: Path) -> Non
     assert (found["n"], found["reached"], found["operations"]) == (3, 2, 6)
 
 
+def test_time_to_94_is_told_by_the_views_and_the_longest_seed(tmp_path: Path) -> None:
+    path = tmp_path / "time.json"
+    runs = [{"epochs": 12, "seconds": s, "operations": 4e14, "one_view": 0.93, "flip": 0.94,
+             "six_views": a, "six_where_unsure": 0.94, "environment": {"threads": 1}}
+            for s, a in ((600, 0.938), (1200, 0.940), (1800, 0.942))]  # fmt: skip
+    path.write_text(pd.Series({"claim": 0.94, "runs": runs}).to_json())
+    found = numbers._time_to_94(path)
+    assert (found["six_views"], found["minutes"]) == ("94.00 ± 0.20", "20 (10 … 30)")
+    assert (found["n"], found["reached"], found["longest"]) == (3, 2, "30")
+    assert found["parameters"] == 1_971_352 and found["operations"] == 4
+
+
 def test_splits_are_told_by_their_validation_and_test_accuracy() -> None:
     runs = runs_of("07_final", "FinalCNN", [0.80, 0.82, 0.84])
     found = numbers.splits(runs.assign(val_accuracy=[0.7, 0.72, 0.74]))
